@@ -1,0 +1,26 @@
+// Test projects: `unit` runs pure code in Node beside its source, `workerd` runs objects and routes inside the real
+// runtime, `e2e` drives real clients, `long` holds the suites that only `npm run test:all` runs.
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const slow = { testTimeout: 120_000, hookTimeout: 300_000, fileParallelism: false, pool: "forks" as const };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["worker/**/*.test.ts", "agent/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: { name: "workerd", include: ["test/workerd/**/*.test.ts"], testTimeout: 60_000 },
+      },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...slow } },
+      { test: { name: "long", include: ["test/long/**/*.test.ts"], ...slow, testTimeout: 3_600_000 } },
+    ],
+  },
+});

@@ -1,0 +1,50 @@
+// Every maximum that a peer can run into, in one place, so that exposure can be judged in a minute.
+// Sizes are bytes, times are milliseconds unless the name says otherwise. Values marked "wire" are fixed by the
+// protocol; the others were chosen here: well above what real clients send (measured with 1.80 and 1.102), low enough
+// that a hostile peer cannot make an object hold more than a few hundred kilobytes.
+
+/** Noise: one record with its 3-byte header (wire: controlbase). */
+export const NOISE_MAX_RECORD = 4096;
+/** Noise: plaintext of one record: record − header − 16-byte tag (wire). */
+export const NOISE_MAX_PLAINTEXT = NOISE_MAX_RECORD - 3 - 16;
+/** Largest WebSocket message that we send; WASM clients refuse more than 32,768 (wire), 16 KiB keeps latency low. */
+export const WEBSOCKET_MAX_SEND = 16_384;
+/** Largest WebSocket message that we accept on a control connection; clients and gateways send ≤ 64 KiB. */
+export const WEBSOCKET_MAX_RECEIVE = 1 << 20;
+
+/** HTTP/2: payload of one frame (RFC 9113 §4.2, the default that both sides keep). */
+export const HTTP2_MAX_FRAME = 16_384;
+/** HTTP/2: compressed header block including CONTINUATION. Real requests need under 500 bytes. */
+export const HTTP2_MAX_HEADER_BLOCK = 6_144;
+/** HTTP/2: decoded header list, counted as RFC 9113 §6.5.2 does; announced as MAX_HEADER_LIST_SIZE. */
+export const HTTP2_MAX_HEADER_LIST = 16_384;
+/** HTTP/2: CONTINUATION frames in one header block. */
+export const HTTP2_MAX_CONTINUATIONS = 8;
+/** HTTP/2: streams open at a time; announced as MAX_CONCURRENT_STREAMS. */
+export const HTTP2_MAX_STREAMS = 100;
+/** HTTP/2: receive window of each stream, announced as INITIAL_WINDOW_SIZE. */
+export const HTTP2_STREAM_WINDOW = 1 << 20;
+/** HTTP/2: receive window of the connection, opened to this by the first WINDOW_UPDATE. */
+export const HTTP2_CONNECTION_WINDOW = 1 << 20;
+/** HTTP/2: RST_STREAM, PING, SETTINGS and empty DATA frames allowed within {@link HTTP2_FLOOD_WINDOW_MS}. */
+export const HTTP2_MAX_RESETS = 200;
+export const HTTP2_MAX_PINGS = 200;
+export const HTTP2_MAX_SETTINGS = 50;
+export const HTTP2_MAX_EMPTY_DATA = 200;
+export const HTTP2_FLOOD_WINDOW_MS = 30_000;
+
+/** Serialised connection state kept with a socket; the platform refuses more than 16,384. */
+export const ATTACHMENT_MAX = 16_000;
+
+/** Bodies inside Noise, by path (control-protocol.md 0.2). */
+export const REGISTER_BODY_MAX = 1 << 20;
+export const MAP_BODY_MAX = 1 << 20;
+export const C2N_REPLY_BODY_MAX = 16 << 20;
+export const OTHER_BODY_MAX = 1 << 20;
+/** Bodies of public HTTP requests. */
+export const API_BODY_MAX = 10 << 20;
+
+/** Endpoints kept of one node. */
+export const NODE_MAX_ENDPOINTS = 50;
+/** Hostinfo as stored, serialised. */
+export const HOSTINFO_MAX = 64 << 10;
