@@ -1,0 +1,26 @@
+// What a change of nodes, users or policy does to what nodes are told. An effect names the views that may differ; the
+// caller sends only those (policy.md 26.4).
+
+/** How the peer list of one viewer changed. Peer ids, ascending. */
+export interface ViewerEffect {
+  readonly added: readonly number[];
+  readonly removed: readonly number[];
+  /** Peers that stay visible but whose routes or capabilities differ in this viewer's view. */
+  readonly changed: readonly number[];
+}
+
+/** Everything that one change did. Node ids throughout. A removed node is named in nobody's sets but as `removed`. */
+export interface PolicyEffect {
+  /** Viewers whose peers changed. */
+  readonly viewers: ReadonlyMap<number, ViewerEffect>;
+  /** Nodes with a new packet filter. */
+  readonly filters: ReadonlySet<number>;
+  /** Nodes with a new SSH policy. */
+  readonly sshPolicies: ReadonlySet<number>;
+  /** Nodes with new attributes of their own. */
+  readonly capMaps: ReadonlySet<number>;
+  /** Prefix → new primary router, null when nobody serves it any more. */
+  readonly primaries: ReadonlyMap<string, number | null>;
+  /** Nodes whose own AllowedIPs or PrimaryRoutes changed. */
+  readonly selves: ReadonlySet<number>;
+}
