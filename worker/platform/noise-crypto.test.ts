@@ -1,0 +1,66 @@
+// NoiseCrypto against noble, which shares no code with the native half, on both sides of the size where it changes over.
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
+import { x25519 } from "@noble/curves/ed25519.js";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ProtocolError } from "../protocol/errors.ts";
+import { noiseCrypto } from "./noise-crypto.ts";
+
+const key = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const nonce = fc.uint8Array({ minLength: 12, maxLength: 12 });
+const ad = fc.uint8Array({ maxLength: 40 });
+const lengths = [0, 1, 1023, 1024, 1025, 4077];
+
+test.each(lengths)("seals and opens %i bytes as noble does", (length) => {
+  fc.assert(
+    fc.property(key, nonce, ad, fc.uint8Array({ minLength: length, maxLength: length }), (k, n, a, plaintext) => {
+      const sealed = noiseCrypto.seal(k, n, a, plaintext);
+      expect([...sealed]).toEqual([...chacha20poly1305(k, n, a).encrypt(plaintext)]);
+      expect([...(noiseCrypto.open(k, n, a, sealed) ?? [])]).toEqual([...plaintext]);
+    }),
+    { numRuns: 5 },
+  );
+});
+
+test.each(lengths)("opens nothing when %i bytes carry a wrong tag or other additional data", (length) => {
+  const k = new Uint8Array(32).fill(1);
+  const n = new Uint8Array(12);
+  const sealed = noiseCrypto.seal(k, n, Uint8Array.of(1), new Uint8Array(length));
+  expect(noiseCrypto.open(k, n, Uint8Array.of(2), sealed)).toBeUndefined();
+  sealed[sealed.length - 1] = (sealed.at(-1) ?? 0) ^ 1;
+  expect(noiseCrypto.open(k, n, Uint8Array.of(1), sealed)).toBeUndefined();
+});
+
+test("opens nothing when the input is shorter than a tag", () => {
+  for (let length = 0; length < 16; length++) {
+    const k = new Uint8Array(32);
+    expect(noiseCrypto.open(k, new Uint8Array(12), new Uint8Array(0), new Uint8Array(length))).toBeUndefined();
+  }
+});
+
+test("agrees with noble on public keys and shared secrets", () => {
+  fc.assert(
+    fc.property(key, key, (a, b) => {
+      expect([...noiseCrypto.publicKey(a)]).toEqual([...x25519.getPublicKey(a)]);
+      const shared = noiseCrypto.dh(a, noiseCrypto.publicKey(b));
+      expect([...shared]).toEqual([...x25519.getSharedSecret(a, x25519.getPublicKey(b))]);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("refuses an all-zero shared secret", () => {
+  const attempt = () => noiseCrypto.dh(new Uint8Array(32).fill(5), new Uint8Array(32));
+  expect(attempt).toThrow(ProtocolError);
+  expect(attempt).toThrow("key agreement failed");
+});
+
+test("returns results that own their buffers", () => {
+  const k = new Uint8Array(32).fill(1);
+  for (const length of lengths) {
+    const sealed = noiseCrypto.seal(k, new Uint8Array(12), new Uint8Array(0), new Uint8Array(length));
+    expect(sealed.buffer.byteLength).toBe(sealed.length);
+  }
+  expect(noiseCrypto.publicKey(k).buffer.byteLength).toBe(32);
+  expect(noiseCrypto.dh(k, noiseCrypto.publicKey(k)).buffer.byteLength).toBe(32);
+});
