@@ -1,0 +1,9 @@
+// Capability versions (tailcfg.CapabilityVersion) that change what this server does; a bare number anywhere else is a
+// mistake. Source: control-protocol.md Appendix B, which lists what clients 1.80 (113) to 1.103 (145) began to mean.
+
+/** Oldest client that is served: 1.80. Everything up to this version may be assumed of every client. */
+export const OLDEST_CAPABILITY_VERSION = 113;
+/** The client knows `DisplayMessages`; older ones read `Health` only. */
+export const UNDERSTANDS_DISPLAY_MESSAGES = 117;
+/** The client waits as told by 429 and Retry-After on register. */
+export const HONOURS_REGISTER_RATE_LIMIT = 137;
