@@ -6,8 +6,11 @@
 export interface NoiseCrypto {
   /** Computes the X25519 public key of a private key. */
   publicKey(privateKey: Uint8Array): Uint8Array;
-  /** Computes the X25519 shared secret. @throws ProtocolError `noise-handshake-failed` when it is all zero. */
-  dh(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
+  /**
+   * Computes the X25519 shared secret; a promise, because workerd computes it natively only in WebCrypto.
+   * @throws ProtocolError `noise-handshake-failed` when it is all zero.
+   */
+  dh(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Uint8Array>;
   /** Encrypts and returns the ciphertext with the tag behind it, in a buffer of its own. */
   seal(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, plaintext: Uint8Array): Uint8Array;
   /** Decrypts; undefined when the tag does not match or is missing. */

@@ -35,19 +35,19 @@ export interface HandshakeResult {
  * @throws ProtocolError `noise-initiation-*` when it is malformed (worth telling the client), `noise-handshake-failed`
  * when it is not authentic, for the most part because it was made for another server key (close without a word).
  */
-export function respond(
+export async function respond(
   crypto: NoiseCrypto,
   server: KeyPair,
   initiation: Uint8Array,
   ephemeralPrivateKey: Uint8Array,
-): HandshakeResult {
+): Promise<HandshakeResult> {
   const message = parseInitiation(initiation);
   const state = new SymmetricState(crypto);
   state.mixHash(utf8(`Tailscale Control Protocol v${message.version}`));
   state.mixHash(server.publicKey);
-  const machineKey = readInitiation(state, server, message);
+  const machineKey = await readInitiation(state, server, message);
   const ephemeral = { privateKey: ephemeralPrivateKey, publicKey: crypto.publicKey(ephemeralPrivateKey) };
-  const response = writeResponse(state, ephemeral, message.ephemeral, machineKey);
+  const response = await writeResponse(state, ephemeral, message.ephemeral, machineKey);
   const { clientKey, serverKey, handshakeHash } = state.split();
   return {
     version: message.version,
@@ -59,24 +59,24 @@ export function respond(
 }
 
 // e, es, s, ss
-function readInitiation(state: SymmetricState, server: KeyPair, message: Initiation): Uint8Array {
+async function readInitiation(state: SymmetricState, server: KeyPair, message: Initiation): Promise<Uint8Array> {
   state.mixHash(message.ephemeral);
-  const staticKey = state.mixDh(server.privateKey, message.ephemeral);
+  const staticKey = await state.mixDh(server.privateKey, message.ephemeral);
   const machineKey = state.openAndHash(staticKey, message.sealedStatic);
-  const tagKey = state.mixDh(server.privateKey, machineKey);
+  const tagKey = await state.mixDh(server.privateKey, machineKey);
   state.openAndHash(tagKey, message.tag);
   return machineKey;
 }
 
 // e, ee, se
-function writeResponse(
+async function writeResponse(
   state: SymmetricState,
   ephemeral: KeyPair,
   clientEphemeral: Uint8Array,
   machineKey: Uint8Array,
-): Uint8Array {
+): Promise<Uint8Array> {
   state.mixHash(ephemeral.publicKey);
-  state.mixDh(ephemeral.privateKey, clientEphemeral); // no payload between ee and se: its key is not used
-  const tagKey = state.mixDh(ephemeral.privateKey, machineKey);
+  await state.mixDh(ephemeral.privateKey, clientEphemeral); // no payload between ee and se: its key is not used
+  const tagKey = await state.mixDh(ephemeral.privateKey, machineKey);
   return encodeResponse(ephemeral.publicKey, state.sealAndHash(tagKey, EMPTY));
 }

@@ -32,52 +32,55 @@ function codeOf(attempt: () => unknown): ProtocolErrorCode | undefined {
   return undefined;
 }
 
-function answer(bytes: Uint8Array): unknown {
-  return respond(noiseCrypto, server, bytes, ephemeralPrivateKey);
+async function refusalOf(bytes: Uint8Array): Promise<ProtocolErrorCode | undefined> {
+  try {
+    await respond(noiseCrypto, server, bytes, ephemeralPrivateKey);
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.code;
+    throw error;
+  }
+  return undefined;
 }
 
 describe("an initiation", () => {
-  test("of any other length than 101 is refused", () => {
+  test("of any other length than 101 is refused", async () => {
     for (let length = 0; length <= 200; length++) {
       if (length === 101) continue;
-      expect(codeOf(() => answer(new Uint8Array(length)))).toBe("noise-initiation-size");
+      expect(await refusalOf(new Uint8Array(length))).toBe("noise-initiation-size");
     }
   });
 
-  test("of any other type than 1 is refused", () => {
+  test("of any other type than 1 is refused", async () => {
     for (const type of [0, 2, 3, 4, 255]) {
       const bytes = initiation();
       bytes[2] = type;
-      expect(codeOf(() => answer(bytes))).toBe("noise-initiation-type");
+      expect(await refusalOf(bytes)).toBe("noise-initiation-type");
     }
   });
 
-  test("that states another length than 96 is refused", () => {
+  test("that states another length than 96 is refused", async () => {
     for (const length of [0, 95, 97, 0xffff]) {
       const bytes = initiation();
       new DataView(bytes.buffer).setUint16(3, length);
-      expect(codeOf(() => answer(bytes))).toBe("noise-initiation-length");
+      expect(await refusalOf(bytes)).toBe("noise-initiation-length");
     }
   });
 
-  test("with any other bit turned over fails", () => {
+  test("with any other bit turned over fails", async () => {
     for (let at = 0; at < 101; at++) {
       if (at >= 2 && at < 5) continue; // type and length: above
       // NOTE: the top bit of the last byte of a public key is ignored by X25519, yet it is hashed.
       for (const bit of [1, 128]) {
         const bytes = initiation();
         bytes[at] = (bytes[at] ?? 0) ^ bit;
-        expect(
-          codeOf(() => answer(bytes)),
-          `byte ${at}`,
-        ).toBe("noise-handshake-failed");
+        expect(await refusalOf(bytes), `byte ${at}`).toBe("noise-handshake-failed");
       }
     }
   });
 
-  test("for another server key fails", () => {
+  test("for another server key fails", async () => {
     const other = noiseCrypto.publicKey(new Uint8Array(32).fill(8));
-    expect(codeOf(() => answer(initiation(other)))).toBe("noise-handshake-failed");
+    expect(await refusalOf(initiation(other))).toBe("noise-handshake-failed");
   });
 
   test.each([
@@ -85,16 +88,16 @@ describe("an initiation", () => {
     "0100000000000000000000000000000000000000000000000000000000000000",
     "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
     "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-  ])("with the small-order ephemeral key %s fails", (point) => {
+  ])("with the small-order ephemeral key %s fails", async (point) => {
     const bytes = initiation();
     bytes.set(Buffer.from(point, "hex"), 5);
-    expect(codeOf(() => answer(bytes))).toBe("noise-handshake-failed");
+    expect(await refusalOf(bytes)).toBe("noise-handshake-failed");
   });
 
-  test("of random bytes fails without any other error", () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ minLength: 96, maxLength: 96 }), (body) => {
-        expect(codeOf(() => answer(concat([Uint8Array.of(0, 113, 1, 0, 96), body])))).toBe("noise-handshake-failed");
+  test("of random bytes fails without any other error", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 96, maxLength: 96 }), async (body) => {
+        expect(await refusalOf(concat([Uint8Array.of(0, 113, 1, 0, 96), body]))).toBe("noise-handshake-failed");
       }),
       { numRuns: 50 },
     );

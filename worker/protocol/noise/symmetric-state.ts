@@ -42,8 +42,8 @@ export class SymmetricState {
    * Mixes a shared secret into the chaining key and returns the key for the payload that follows, if one does.
    * @throws ProtocolError `noise-handshake-failed` when the secret is all zero.
    */
-  mixDh(privateKey: Uint8Array, publicKey: Uint8Array): MessageKey {
-    const [chainingKey, key] = expandPair(this.#crypto.dh(privateKey, publicKey), this.#chainingKey);
+  async mixDh(privateKey: Uint8Array, publicKey: Uint8Array): Promise<MessageKey> {
+    const [chainingKey, key] = expandPair(await this.#crypto.dh(privateKey, publicKey), this.#chainingKey);
     this.#chainingKey = chainingKey;
     return key;
   }
