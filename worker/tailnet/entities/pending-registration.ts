@@ -9,6 +9,8 @@ export interface PendingRegistration {
   readonly id: string;
   readonly machineKey: MachineKey;
   readonly nodeKey: NodeKey;
+  /** Key that this one replaces; a hint. */
+  readonly oldNodeKey: NodeKey | null;
   readonly tailnetLockKey: TailnetLockKey | null;
   readonly hostinfo: Hostinfo;
   readonly capabilityVersion: number;

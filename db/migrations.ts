@@ -1,0 +1,11 @@
+// The migrations in order, as text in the bundle. A new file is added here by hand, after its review.
+import init from "../migrations/0000_init.sql";
+
+/** One migration file. */
+export interface Migration {
+  /** File name without `.sql`; names sort in the order of application. */
+  readonly tag: string;
+  readonly sql: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [{ tag: "0000_init", sql: init }];

@@ -1,0 +1,49 @@
+// Row ↔ entity. Rows hold what this code stored before, so a row is trusted; only the spelling of keys and JSON
+// columns needs a cast.
+import type { InferSelectModel } from "drizzle-orm";
+import type { Role } from "../worker/policy/engine.ts";
+import type { Hostinfo } from "../worker/protocol/control/hostinfo.ts";
+import type { DiscoKey, MachineKey, NodeKey, TailnetLockKey } from "../worker/protocol/keys.ts";
+import type { AuthKey } from "../worker/tailnet/entities/auth-key.ts";
+import type { Node } from "../worker/tailnet/entities/node.ts";
+import type { PendingRegistration } from "../worker/tailnet/entities/pending-registration.ts";
+import type { User } from "../worker/tailnet/entities/user.ts";
+import type { authKeys, nodes, pendingRegistrations, users } from "./schema/index.ts";
+
+/** A node from its row. */
+export function toNode(row: InferSelectModel<typeof nodes>): Node {
+  return {
+    ...row,
+    machineKey: row.machineKey as MachineKey,
+    nodeKey: row.nodeKey as NodeKey,
+    discoKey: row.discoKey as DiscoKey | null,
+    tailnetLockKey: row.tailnetLockKey as TailnetLockKey | null,
+    tags: row.tags as string[],
+    hostinfo: row.hostinfo as Hostinfo,
+    endpoints: row.endpoints as string[],
+    approvedRoutes: row.approvedRoutes as string[],
+  };
+}
+
+/** A user from its row. */
+export function toUser(row: InferSelectModel<typeof users>): User {
+  return { ...row, role: row.role as Role };
+}
+
+/** An auth key from its row. */
+export function toAuthKey(row: InferSelectModel<typeof authKeys>): AuthKey {
+  return { ...row, tags: row.tags as string[] };
+}
+
+/** A pending registration from its row. */
+export function toPendingRegistration(row: InferSelectModel<typeof pendingRegistrations>): PendingRegistration {
+  return {
+    ...row,
+    machineKey: row.machineKey as MachineKey,
+    nodeKey: row.nodeKey as NodeKey,
+    oldNodeKey: row.oldNodeKey as NodeKey | null,
+    tailnetLockKey: row.tailnetLockKey as TailnetLockKey | null,
+    hostinfo: row.hostinfo as Hostinfo,
+    state: row.state as PendingRegistration["state"],
+  };
+}

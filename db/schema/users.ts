@@ -1,0 +1,13 @@
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** Users; never deleted, so that an id is never used twice. */
+export const users = sqliteTable("users", {
+  id: integer().primaryKey(),
+  stableId: text("stable_id").notNull().unique(),
+  loginName: text("login_name").notNull().unique(),
+  displayName: text("display_name").notNull(),
+  profilePicUrl: text("profile_pic_url").notNull(),
+  role: text().notNull(),
+  isSuspended: integer("is_suspended", { mode: "boolean" }).notNull(),
+  createdAt: integer("created_at").notNull(),
+});

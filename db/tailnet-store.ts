@@ -1,0 +1,129 @@
+// The tailnet's records in SQLite: load() for the state at start, commit() for the changes of a command. The only
+// place that opens a transaction.
+import { desc, eq } from "drizzle-orm";
+import { DEFAULT_POLICY } from "../worker/policy/authority.ts";
+import type { PolicyEffect } from "../worker/policy/engine.ts";
+import { unreachable } from "../worker/protocol/errors.ts";
+import type { Change, Counters, PolicyVersion } from "../worker/tailnet/change.ts";
+import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/settings.ts";
+import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
+import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
+import type { Database } from "./open.ts";
+import { toAuthKey, toNode, toPendingRegistration, toUser } from "./rows.ts";
+import * as schema from "./schema/index.ts";
+import { prepareUpsert } from "./upsert.ts";
+
+const NEW_COUNTERS: Counters = { nextNodeId: 1, nextUserId: FIRST_USER_ID, nextAddress: 1 };
+const STATE_ROW = 1;
+
+/** Records of one tailnet. */
+export class TailnetStore {
+  readonly #db: Database;
+  readonly #put;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#put = {
+      node: prepareUpsert(db, schema.nodes, schema.nodes.id),
+      user: prepareUpsert(db, schema.users, schema.users.id),
+      authKey: prepareUpsert(db, schema.authKeys, schema.authKeys.id),
+      apiToken: prepareUpsert(db, schema.apiTokens, schema.apiTokens.id),
+      pending: prepareUpsert(db, schema.pendingRegistrations, schema.pendingRegistrations.id),
+      state: prepareUpsert(db, schema.tailnetState, schema.tailnetState.id),
+      primary: prepareUpsert(db, schema.routePrimaries, schema.routePrimaries.prefix),
+    };
+  }
+
+  /** Everything that is stored; defaults where nothing is. */
+  load(): StoredTailnet {
+    const db = this.#db;
+    const { settings, counters } = this.#readState();
+    return {
+      users: db.select().from(schema.users).all().map(toUser),
+      nodes: db.select().from(schema.nodes).all().map(toNode),
+      authKeys: db.select().from(schema.authKeys).all().map(toAuthKey),
+      apiTokens: db.select().from(schema.apiTokens).all(),
+      pendings: db.select().from(schema.pendingRegistrations).all().map(toPendingRegistration),
+      settings,
+      counters,
+      policy: this.#readPolicy(),
+      primaries: new Map(
+        db
+          .select()
+          .from(schema.routePrimaries)
+          .all()
+          .map((row) => [row.prefix, row.nodeId]),
+      ),
+    };
+  }
+
+  /** Stores changes, all of them or none. */
+  commit(changes: readonly Change[]): void {
+    if (changes.length === 0) return;
+    this.#db.transaction(() => {
+      for (const change of changes) this.#write(change);
+    });
+  }
+
+  /** Stores who is primary for which prefix after a change. */
+  commitPrimaries(effects: readonly PolicyEffect[]): void {
+    for (const effect of effects) {
+      for (const [prefix, nodeId] of effect.primaries) {
+        if (nodeId !== null) this.#put.primary({ prefix, nodeId });
+        else this.#db.delete(schema.routePrimaries).where(eq(schema.routePrimaries.prefix, prefix)).run();
+      }
+    }
+  }
+
+  /** A private key of the tailnet, made on first use. @returns hex */
+  privateKey(purpose: "noise", make: () => string): string {
+    const row = this.#db.select().from(schema.privateKeys).where(eq(schema.privateKeys.purpose, purpose)).get();
+    if (row !== undefined) return row.hex;
+    const hex = make();
+    this.#db.insert(schema.privateKeys).values({ purpose, hex }).run();
+    return hex;
+  }
+
+  #write(change: Change): void {
+    switch (change.type) {
+      case "node-put":
+        return this.#put.node(change.node as typeof schema.nodes.$inferInsert);
+      case "node-removed":
+        this.#db.delete(schema.nodes).where(eq(schema.nodes.id, change.id)).run();
+        return;
+      case "user-put":
+        return this.#put.user(change.user);
+      case "auth-key-put":
+        return this.#put.authKey(change.key);
+      case "api-token-put":
+        return this.#put.apiToken(change.token);
+      case "pending-put":
+        return this.#put.pending(change.pending);
+      case "pending-removed":
+        this.#db.delete(schema.pendingRegistrations).where(eq(schema.pendingRegistrations.id, change.id)).run();
+        return;
+      case "policy-put":
+        this.#db.insert(schema.policies).values(change.policy).run();
+        return;
+      case "settings-put":
+        return this.#put.state({ id: STATE_ROW, settings: change.settings, ...this.#readState().counters });
+      case "counters-put":
+        return this.#put.state({ id: STATE_ROW, settings: this.#readState().settings, ...change.counters });
+      default:
+        return unreachable(change);
+    }
+  }
+
+  #readState(): { settings: Settings; counters: Counters } {
+    const row = this.#db.select().from(schema.tailnetState).where(eq(schema.tailnetState.id, STATE_ROW)).get();
+    if (row === undefined) return { settings: DEFAULT_SETTINGS, counters: NEW_COUNTERS };
+    const { nextNodeId, nextUserId, nextAddress } = row;
+    const settings = { ...DEFAULT_SETTINGS, ...(row.settings as Partial<Settings>) };
+    return { settings, counters: { nextNodeId, nextUserId, nextAddress } };
+  }
+
+  #readPolicy(): PolicyVersion {
+    const row = this.#db.select().from(schema.policies).orderBy(desc(schema.policies.id)).limit(1).get();
+    return row ?? { text: DEFAULT_POLICY, isDefault: true, savedAt: 0, author: "" };
+  }
+}

@@ -1,0 +1,27 @@
+// Insert-or-replace by primary key as one prepared statement per table: about 10 µs a row against 40–50 µs for a
+// query that drizzle builds each time (platform.md 2.3).
+import { type AnyColumn, getTableColumns, type InferInsertModel, sql } from "drizzle-orm";
+import type { SQLiteColumn, SQLiteTable } from "drizzle-orm/sqlite-core";
+import type { Database } from "./open.ts";
+
+/** Writes one row, replacing the one with the same key. */
+export type Upsert<T extends SQLiteTable> = (row: InferInsertModel<T>) => void;
+
+/** Prepares the upsert of a table whose primary key is `key`. */
+export function prepareUpsert<T extends SQLiteTable>(db: Database, table: T, key: SQLiteColumn): Upsert<T> {
+  const columns = getTableColumns(table) as Record<string, AnyColumn>;
+  const names = Object.keys(columns);
+  const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+  const replaced = names.filter((name) => columns[name] !== key);
+  const set = Object.fromEntries(
+    replaced.map((name) => [name, sql`excluded.${sql.identifier((columns[name] as AnyColumn).name)}`]),
+  );
+  const statement = db
+    .insert(table)
+    .values(values as InferInsertModel<T>)
+    .onConflictDoUpdate({ target: key, set: set as never })
+    .prepare();
+  return (row) => {
+    statement.run(row as Record<string, unknown>);
+  };
+}

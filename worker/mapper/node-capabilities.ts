@@ -1,0 +1,22 @@
+// Capabilities of a node's own CapMap: those that every node has here, those of its user's role, and what the policy
+// file gives (control-protocol.md Appendix C, policy.md 17).
+import type { Node } from "../tailnet/entities/node.ts";
+import { isAdministrator } from "../tailnet/entities/user.ts";
+import type { Tailnet } from "../tailnet/tailnet.ts";
+
+const EVERYONE = {
+  "https://tailscale.com/cap/file-sharing": null,
+  "https://tailscale.com/cap/ssh": null,
+  "default-auto-update": [false],
+} as const;
+
+/** The CapMap of a node in its own view. */
+export function capabilitiesOf(tailnet: Tailnet, node: Node): Readonly<Record<string, unknown>> {
+  const user = node.userId === null ? undefined : tailnet.users.get(node.userId);
+  return {
+    ...EVERYONE,
+    ...(user !== undefined && isAdministrator(user) && { "https://tailscale.com/cap/is-admin": null }),
+    ...(user?.role === "owner" && { "https://tailscale.com/cap/is-owner": null }),
+    ...tailnet.engine.capMapOf(node.id),
+  };
+}

@@ -1,0 +1,63 @@
+// What an administrator does to a node through the public API (api-v2.md 2.3, 2.4).
+import { mayAssignTag, type TagAssigner } from "../../policy/authority.ts";
+import { parsePrefix } from "../../protocol/ip.ts";
+import { type Decision, decided, refused } from "../change.ts";
+import type { Node } from "../entities/node.ts";
+import { isLabel, labelOf } from "../entities/node-name.ts";
+import type { Tailnet } from "../tailnet.ts";
+import { expireKey } from "./log-out-node.ts";
+import { freeName } from "./place-node.ts";
+
+/** Removes a node. */
+export function deleteNode(node: Node): Decision<null> {
+  return decided(null, [{ type: "node-removed", id: node.id }]);
+}
+
+/** Expires a node's key now. */
+export function expireNode(node: Node, now: number): Decision<Node> {
+  return put(expireKey(node, now));
+}
+
+/** Gives or withdraws device approval. */
+export function authorizeNode(node: Node, isAuthorized: boolean): Decision<Node> {
+  return put({ ...node, isAuthorized });
+}
+
+/** Switches key expiry off or on again; the stored expiry is kept. */
+export function setKeyExpiryDisabled(node: Node, isKeyExpiryDisabled: boolean): Decision<Node> {
+  return put({ ...node, isKeyExpiryDisabled });
+}
+
+/** Names a node: a label, or a full name under the tailnet's suffix; empty: follow the host name again. */
+export function renameNode(tailnet: Tailnet, node: Node, name: string, suffix: string): Decision<Node> {
+  const wanted = name.toLowerCase().replace(/\.$/, "");
+  if (wanted === "") return put({ ...node, isNameFixed: false, name: freeName(tailnet, node.hostinfo, node) });
+  const label = wanted.endsWith(`.${suffix}`) ? wanted.slice(0, -suffix.length - 1) : wanted;
+  if (!isLabel(label)) {
+    return refused({ reason: "invalid", detail: `name must be a DNS label, for example "${labelOf(label)}"` });
+  }
+  const holder = tailnet.nodeByName.get(label);
+  if (holder !== undefined && holder !== node.id) return refused({ reason: "conflict", detail: "name is already taken" });
+  return put({ ...node, name: label, isNameFixed: true });
+}
+
+/** Sets a node's tags. They persist whatever the node asks for; key expiry stays as it is. */
+export function tagNode(tailnet: Tailnet, node: Node, wanted: readonly string[], who: TagAssigner): Decision<Node> {
+  const tags = [...new Set(wanted)].sort();
+  if (tags.length === 0) return refused({ reason: "invalid", detail: "a device can not be untagged; it must log in again" });
+  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, who, tag));
+  if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
+  return put({ ...node, tags, userId: null });
+}
+
+/** Sets the approved routes, advertised or not; every prefix must be masked. */
+export function approveRoutes(node: Node, routes: readonly string[]): Decision<Node> {
+  for (const route of routes) {
+    if (parsePrefix(route) === undefined) return refused({ reason: "invalid", detail: `invalid route ${JSON.stringify(route)}` });
+  }
+  return put({ ...node, approvedRoutes: [...new Set(routes)].sort() });
+}
+
+function put(node: Node): Decision<Node> {
+  return decided(node, [{ type: "node-put", node }]);
+}

@@ -1,0 +1,124 @@
+// Auth keys, API tokens and users, as administrators make them (api-v2.md 2.7), and the first administrator.
+import { mayAssignTag } from "../../policy/authority.ts";
+import { type Decision, decided, refused } from "../change.ts";
+import type { ApiToken } from "../entities/api-token.ts";
+import type { AuthKey } from "../entities/auth-key.ts";
+import { mintToken, randomText } from "../entities/secret-token.ts";
+import type { User } from "../entities/user.ts";
+import { type Tailnet, userByLogin } from "../tailnet.ts";
+import type { CommandContext } from "./place-node.ts";
+
+const DAY_MS = 86_400_000;
+/** Life of an auth key when none is asked for, and at most. */
+export const AUTH_KEY_MAX_MS = 90 * DAY_MS;
+const API_TOKEN_LIFETIME_MS = 90 * DAY_MS;
+const ADMINISTRATOR_TOKEN_LIFETIME_MS = 3650 * DAY_MS;
+
+/** What a new auth key shall be. */
+export interface AuthKeySpec {
+  readonly isReusable: boolean;
+  readonly isEphemeral: boolean;
+  readonly isPreauthorized: boolean;
+  readonly tags: readonly string[];
+  readonly lifetimeMs: number;
+  readonly description: string;
+}
+
+/** Makes an auth key for `user`; the result holds its text, which is not stored. */
+export function createAuthKey(
+  tailnet: Tailnet,
+  user: User,
+  spec: AuthKeySpec,
+  context: CommandContext,
+): Decision<{ readonly key: AuthKey; readonly text: string }> {
+  const tags = [...new Set(spec.tags)].sort();
+  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, user, tag));
+  if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
+  const { id, text, hash } = mintToken("auth", context.random);
+  const key: AuthKey = {
+    id,
+    hash,
+    description: spec.description,
+    userId: user.id,
+    isReusable: spec.isReusable,
+    isEphemeral: spec.isEphemeral,
+    isPreauthorized: spec.isPreauthorized,
+    tags,
+    createdAt: context.now,
+    expiresAt: context.now + spec.lifetimeMs,
+    revokedAt: null,
+    usedAt: null,
+  };
+  return decided({ key, text }, [{ type: "auth-key-put", key }]);
+}
+
+/** Revokes an auth key or an API token; nodes that joined by it stay. */
+export function revokeKey(tailnet: Tailnet, id: string, now: number): Decision<null> {
+  const key = tailnet.authKeys.get(id);
+  if (key !== undefined) return decided(null, [{ type: "auth-key-put", key: { ...key, revokedAt: key.revokedAt ?? now } }]);
+  const token = tailnet.apiTokens.get(id);
+  if (token === undefined) return refused({ reason: "not-found", what: "key" });
+  return decided(null, [{ type: "api-token-put", token: { ...token, revokedAt: token.revokedAt ?? now } }]);
+}
+
+/** Makes an API token for a user. */
+export function createApiToken(
+  user: User,
+  description: string,
+  context: CommandContext,
+  lifetimeMs = API_TOKEN_LIFETIME_MS,
+): Decision<{ readonly token: ApiToken; readonly text: string }> {
+  const { id, text, hash } = mintToken("api", context.random);
+  const token: ApiToken = {
+    id,
+    hash,
+    userId: user.id,
+    description,
+    createdAt: context.now,
+    expiresAt: context.now + lifetimeMs,
+    revokedAt: null,
+  };
+  return decided({ token, text }, [{ type: "api-token-put", token }]);
+}
+
+/** Makes the owner of a new tailnet with an API token; refused once there is a user. */
+export function bootstrap(
+  tailnet: Tailnet,
+  loginName: string,
+  context: CommandContext,
+): Decision<{ readonly user: User; readonly text: string }> {
+  if (tailnet.users.size > 0) return refused({ reason: "conflict", detail: "the first administrator exists already" });
+  const made = createUser(tailnet, loginName, "owner", context);
+  if (!made.ok) return made;
+  const token = createApiToken(made.result, "first administrator", context, ADMINISTRATOR_TOKEN_LIFETIME_MS);
+  if (!token.ok) return token;
+  return decided({ user: made.result, text: token.result.text }, [...made.changes, ...token.changes]);
+}
+
+/** Makes a user. */
+export function createUser(
+  tailnet: Tailnet,
+  loginName: string,
+  role: User["role"],
+  context: CommandContext,
+): Decision<User> {
+  if (!/^[^\s@]{1,64}@[^\s@]{1,190}$/.test(loginName)) {
+    return refused({ reason: "invalid", detail: "a login name looks like an email address" });
+  }
+  if (userByLogin(tailnet, loginName) !== undefined) return refused({ reason: "conflict", detail: "user exists already" });
+  const user: User = {
+    id: tailnet.counters.nextUserId,
+    stableId: `u${randomText(context.random, 11)}CNTRL`,
+    loginName,
+    displayName: loginName.split("@")[0] ?? loginName,
+    profilePicUrl: "",
+    role,
+    isSuspended: false,
+    createdAt: context.now,
+  };
+  const counters = { ...tailnet.counters, nextUserId: user.id + 1 };
+  return decided(user, [
+    { type: "counters-put", counters },
+    { type: "user-put", user },
+  ]);
+}

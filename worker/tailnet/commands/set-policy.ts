@@ -1,0 +1,27 @@
+// Replaces the policy file (policy.md 25): nothing that does not compile is ever stored.
+import { DEFAULT_POLICY } from "../../policy/authority.ts";
+import { parsePolicy } from "../../policy/parse.ts";
+import { type Change, type Decision, decided, refused, type PolicyVersion } from "../change.ts";
+import type { Tailnet } from "../tailnet.ts";
+import { withApprovedRoutes } from "./place-node.ts";
+
+/** Puts a policy file into force; a blank text resets it to the default. */
+export function setPolicy(tailnet: Tailnet, text: string, author: string, now: number): Decision<PolicyVersion> {
+  const isReset = text.trim() === "";
+  const version: PolicyVersion = { text: isReset ? DEFAULT_POLICY : text, isDefault: isReset, savedAt: now, author };
+  const parsed = parsePolicy(version.text);
+  if (!parsed.ok) {
+    const first = parsed.problems[0];
+    return refused({
+      reason: "policy-invalid",
+      detail: first === undefined ? "policy is invalid" : `line ${first.line}, column ${first.column}: ${first.message}`,
+    });
+  }
+  const changes: Change[] = [{ type: "policy-put", policy: version }];
+  const next: Tailnet = { ...tailnet, compiledPolicy: parsed.policy };
+  for (const node of tailnet.nodes.values()) {
+    const approved = withApprovedRoutes(next, node);
+    if (approved !== node) changes.push({ type: "node-put", node: approved });
+  }
+  return decided(version, changes);
+}
