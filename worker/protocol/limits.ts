@@ -32,6 +32,10 @@ export const HTTP2_MAX_PINGS = 200;
 export const HTTP2_MAX_SETTINGS = 50;
 export const HTTP2_MAX_EMPTY_DATA = 200;
 export const HTTP2_FLOOD_WINDOW_MS = 30_000;
+/** HTTP/2: payload of one SETTINGS frame: 32 parameters; clients send 3 or 4. */
+export const HTTP2_MAX_SETTINGS_PAYLOAD = 32 * 6;
+/** HTTP/2: received bytes after which a window is returned; small, so that a slow reader never sees a shut window. */
+export const HTTP2_WINDOW_RETURN = 32 << 10;
 
 /** Serialised connection state kept with a socket; the platform refuses more than 16,384. */
 export const ATTACHMENT_MAX = 16_000;
