@@ -97,7 +97,9 @@ export class Http2TestClient {
       [":authority", authority],
       ...headers,
     ];
-    const block = concat(fields.flatMap(([name, value]) => [Uint8Array.of(0), literal(name), literal(value)]));
+    // [0x20]: a table size of 0, which the server asks for and wants confirmed at the start of a block.
+    const literals = fields.flatMap(([name, value]) => [Uint8Array.of(0), literal(name), literal(value)]);
+    const block = concat([Uint8Array.of(0x20), ...literals]);
     const endsWithHead = endStream && body.length === 0;
     const head = frame(HEADERS, endsWithHead ? 5 : 4, streamId, block);
     return { streamId, bytes: body.length === 0 ? head : concat([head, this.data(streamId, body, endStream)]) };

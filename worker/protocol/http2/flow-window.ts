@@ -1,6 +1,6 @@
 // Flow-control arithmetic (RFC 9113 §5.2, §6.9). A send window is a signed number: a lowered INITIAL_WINDOW_SIZE may push
 // it below 0. A receive window is kept as what the peer used and did not get back, so 0 is the idle state; it is given
-// back in steps of HTTP2_WINDOW_RETURN, counted per frame with its padding, whatever the chunks a frame came in.
+// back in steps of HTTP2_WINDOW_RETURN, counted per frame with its padding, in whatever chunks the frame comes.
 import { Http2ErrorCode, ProtocolError } from "../errors.ts";
 import { HTTP2_WINDOW_RETURN } from "../limits.ts";
 import { MAX_WINDOW } from "./frame.ts";

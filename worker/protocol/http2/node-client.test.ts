@@ -186,15 +186,7 @@ describe("with Node's http2 client", () => {
 
   test("answers before the body is in, ten times the stream window in all", async () => {
     const { client, server } = open();
-    for (let i = 0; i < 20; i++) {
-      const stream = client.request({ ":method": "POST", ":path": "/early" });
-      stream.end(Buffer.alloc(HTTP2_STREAM_WINDOW / 2));
-      stream.on("error", () => {}); // the upload is cut short, which Node may report
-      const response = await new Promise<{ ":status"?: number }>((resolve) => stream.once("response", resolve));
-      expect(response[":status"]).toBe(413);
-      stream.resume();
-      await new Promise((resolve) => stream.once("close", resolve));
-    }
+    for (let i = 0; i < 20; i++) expect((await upload(client, "/early", HTTP2_STREAM_WINDOW / 2)).status).toBe(413);
     expect((await upload(client, "/count", 300_000)).status).toBe(200);
     expect(server.state.streams).toEqual([]);
   });

@@ -22,7 +22,7 @@ export interface Http2State {
   /** Largest dynamic table that the peer may use now: 4096 until it acknowledges our SETTINGS. */
   tableLimit: number;
   /** Open streams, in order of their ids. Whatever is not here and not above `highestId` is closed. */
-  streams: Http2Stream[];
+  readonly streams: Http2Stream[];
   highestId: number;
   /** What the peer allows us to send on the connection, and on a new stream. */
   sendWindow: number;
@@ -92,5 +92,6 @@ export function findStream(state: Http2State, streamId: number): Http2Stream | u
 
 /** Forgets a stream: from now on its id is closed. */
 export function dropStream(state: Http2State, streamId: number): void {
-  state.streams = state.streams.filter((stream) => stream[StreamField.ID] !== streamId);
+  const at = state.streams.findIndex((stream) => stream[StreamField.ID] === streamId);
+  if (at >= 0) state.streams.splice(at, 1);
 }

@@ -3,7 +3,7 @@
 // stream is to be reset with.
 import { EMPTY, readU32 } from "../bytes.ts";
 import { Http2ErrorCode, ProtocolError } from "../errors.ts";
-import { HTTP2_CONNECTION_WINDOW, HTTP2_MAX_HEADER_LIST, HTTP2_MAX_STREAMS, HTTP2_STREAM_WINDOW } from "../limits.ts";
+import { HTTP2_MAX_HEADER_LIST, HTTP2_MAX_STREAMS } from "../limits.ts";
 import { encodeReset, encodeWindowUpdate } from "./encode.ts";
 import { count } from "./flood.ts";
 import { grow, isReturnDue } from "./flow-window.ts";
@@ -59,7 +59,8 @@ function receiveTrailers({ events }: Turn, stream: Http2Stream, fields: HeaderFi
 /**
  * Acts on the header of a DATA frame and, if it is PADDED, on the padding length: accounts for the whole frame and
  * decides whether its payload will be passed on or dropped. Windows are returned here, before the payload is in, because
- * nothing of it is ever held back.
+ * nothing of it is ever held back. For the same reason a peer cannot be caught exceeding them: whatever it sent was
+ * granted again at once.
  */
 export function receiveDataHeader(turn: Turn, header: FrameHeader, padding: number): StreamFault {
   const { state, now } = turn;
@@ -75,7 +76,7 @@ export function receiveDataHeader(turn: Turn, header: FrameHeader, padding: numb
   state.skip = length - paddingLength;
   const stream = findStream(state, streamId);
   if (stream === undefined) return undefined;
-  const fault = faultOfData(stream, header, left);
+  const fault = faultOfData(stream, left, endStream);
   if (fault !== undefined) return fault;
   useStreamWindow(turn, stream, length, endStream);
   const bodyLeft = stream[StreamField.BODY_LEFT];
@@ -85,20 +86,14 @@ export function receiveDataHeader(turn: Turn, header: FrameHeader, padding: numb
   return undefined;
 }
 
-function faultOfData(stream: Http2Stream, header: FrameHeader, dataLength: number): StreamFault {
-  const [, , used, bodyLeft, isEnded] = stream;
+function faultOfData([, , , bodyLeft, isEnded]: Http2Stream, length: number, endStream: boolean): StreamFault {
   if (isEnded) return Http2ErrorCode.STREAM_CLOSED;
-  if (used + header.length > HTTP2_STREAM_WINDOW) return Http2ErrorCode.FLOW_CONTROL_ERROR;
   if (bodyLeft === undefined) return undefined;
-  const isWrong = header.flags & Flag.END_STREAM ? dataLength !== bodyLeft : dataLength > bodyLeft;
-  return isWrong ? Http2ErrorCode.PROTOCOL_ERROR : undefined;
+  return (endStream ? length !== bodyLeft : length > bodyLeft) ? Http2ErrorCode.PROTOCOL_ERROR : undefined;
 }
 
 function useConnectionWindow({ state, out }: Turn, length: number): void {
   state.used += length;
-  if (state.used > HTTP2_CONNECTION_WINDOW) {
-    throw new ProtocolError("http2", "connection window exceeded", Http2ErrorCode.FLOW_CONTROL_ERROR);
-  }
   if (!isReturnDue(state.used)) return;
   out.push(encodeWindowUpdate(0, state.used));
   state.used = 0;
