@@ -6,7 +6,10 @@ tool (
 	tailscale.com/cmd/derper
 	tailscale.com/cmd/tailscale
 	tailscale.com/cmd/tailscaled
+	tailscale.com/cmd/tsconnect/wasm
 )
+
+require tailscale.com v1.102.3
 
 require (
 	9fans.net/go v0.0.8-0.20250307142834-96bdba94b63f // indirect
@@ -130,5 +133,4 @@ require (
 	k8s.io/client-go v0.34.0 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 	software.sslmate.com/src/go-pkcs12 v0.4.0 // indirect
-	tailscale.com v1.102.3 // indirect
 )

@@ -1,6 +1,6 @@
 module flarescale.dev/test/clients/older
 
-go 1.23.1
+go 1.24
 
 tool (
 	tailscale.com/cmd/tailscale
