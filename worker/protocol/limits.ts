@@ -37,6 +37,39 @@ export const HTTP2_MAX_SETTINGS_PAYLOAD = 32 * 6;
 /** HTTP/2: received bytes after which a window is returned; small, so that a slow reader never sees a shut window. */
 export const HTTP2_WINDOW_RETURN = 32 << 10;
 
+/** DERP: largest frame of any kind; longer ones end the connection (wire: derp.go). */
+export const DERP_MAX_FRAME = 1 << 20;
+/** DERP: packet in one frame (wire). */
+export const DERP_MAX_PACKET = 64 << 10;
+/** DERP: ClientInfo. Upstream takes 256 KiB; real ones have under 200 bytes. */
+export const DERP_MAX_CLIENT_INFO = 4096;
+/** DERP: payload of Ping and Pong, of which 8 bytes count (wire). */
+export const DERP_MAX_PING = 1000;
+/** DERP: one WebSocket message from a client or a gateway; gateways send ≤ 64 KiB. */
+export const DERP_MAX_MESSAGE = 256 << 10;
+/** DERP: frames that arrive while it is decided whether their sender may use the relay. */
+export const DERP_MAX_HELD = 128 << 10;
+/** DERP: bytes on their way to one client that it has not acknowledged. */
+export const DERP_SEND_WINDOW = 1 << 20;
+/** DERP: bytes after which a client is asked to acknowledge. */
+export const DERP_ACK_EVERY = 64 << 10;
+/** DERP: packets that wait for a slow client, path-discovery packets and others apart (wire: derpserver). */
+export const DERP_MAX_QUEUED = 32;
+/** DERP: connections of one node key; more close the oldest. */
+export const DERP_MAX_CONNECTIONS_PER_KEY = 8;
+/** DERP: connections that have not logged in, in one region; more are refused. */
+export const DERP_MAX_PENDING_LOGINS = 1_000;
+/** DERP: peers remembered as having heard from a connection, to be told when it ends; the oldest are forgotten first. */
+export const DERP_MAX_HEARD_BY = 2_000;
+/** DERP: part of a frame that is kept in the socket's attachment; more goes to storage. */
+export const DERP_MAX_INLINE_PARTIAL = 4096;
+/** DERP: time to log in, counted in whole rounds of the alarm. */
+export const DERP_LOGIN_MS = 10_000;
+/** DERP: time between keep-alives. Clients give up after 120 s, and an alarm may be up to 60 s late. */
+export const DERP_KEEP_ALIVE_MS = 50_000;
+/** DERP: time after which a client that acknowledges nothing is closed. */
+export const DERP_STALLED_MS = 30_000;
+
 /** Serialised connection state kept with a socket; the platform refuses more than 16,384. */
 export const ATTACHMENT_MAX = 16_000;
 
