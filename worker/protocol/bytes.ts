@@ -2,7 +2,7 @@
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** An empty byte string; never write to it. */
 export const EMPTY = new Uint8Array(0);

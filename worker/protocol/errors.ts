@@ -39,8 +39,13 @@ export class ProtocolError extends Error {
   /** HTTP/2 error code for the GOAWAY that ends the connection; NO_ERROR where HTTP/2 plays no part. */
   readonly http2: Http2ErrorCode;
 
-  constructor(code: ProtocolErrorCode, detail: string, http2: Http2ErrorCode = Http2ErrorCode.NO_ERROR) {
-    super(detail);
+  constructor(
+    code: ProtocolErrorCode,
+    detail: string,
+    http2: Http2ErrorCode = Http2ErrorCode.NO_ERROR,
+    options?: ErrorOptions,
+  ) {
+    super(detail, options);
     this.code = code;
     this.http2 = http2;
   }

@@ -1,0 +1,244 @@
+// One control connection at work: bytes from the socket through Noise and HTTP/2 to events, and responses back. Output
+// collects until flush(), which seals it, writes the attachment and only then sends: a nonce can be skipped, never used
+// twice. Whatever the client's windows do not admit goes to the stream buffer, so nothing waits in memory.
+import { concat, EMPTY } from "../protocol/bytes.ts";
+import { Http2ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import {
+  goAway,
+  type Http2Event,
+  isOpen,
+  receive as receiveHttp2,
+  resetStream,
+  sendData,
+  sendHeaders,
+} from "../protocol/http2/connection.ts";
+import { ATTACHMENT_MAX, WEBSOCKET_MAX_SEND } from "../protocol/limits.ts";
+import type { NoiseCrypto } from "../protocol/noise/crypto.ts";
+import { openRecords, sealRecords } from "../protocol/noise/transport.ts";
+import type { ConnectionState, RequestStream, StreamState } from "./connection-state.ts";
+import type { StreamBuffer } from "./stream-buffer.ts";
+
+/** Request bodies up to this size in all are kept in the attachment; larger ones are spilled. */
+const INLINE_BODY_MAX = 2_048;
+/** Response bytes held back for one stream at most; beyond it the stream is reset and the client starts anew. */
+const HELD_MAX = 8 << 20;
+
+/** What a connection needs from its object. */
+export interface ConnectionPorts {
+  readonly crypto: NoiseCrypto;
+  readonly buffer: StreamBuffer;
+}
+
+/** A head and a whole body. */
+export interface ControlResponse {
+  readonly status: number;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly body: Uint8Array;
+}
+
+/** A live control connection. */
+export class ControlConnection {
+  readonly state: ConnectionState;
+  readonly #socket: WebSocket;
+  readonly #ports: ConnectionPorts;
+  /** Plaintext that flush() will seal. */
+  #out: Uint8Array[] = [];
+  /** Body pieces that arrived since the last flush, by stream. */
+  readonly #arrived = new Map<number, Uint8Array[]>();
+
+  constructor(socket: WebSocket, state: ConnectionState, ports: ConnectionPorts) {
+    this.#socket = socket;
+    this.state = state;
+    this.#ports = ports;
+  }
+
+  /** Takes bytes from the socket. @throws ProtocolError when the peer broke a protocol; then call fail() */
+  receive(bytes: Uint8Array, now: number): Http2Event[] {
+    const events: Http2Event[] = [];
+    for (const plaintext of openRecords(this.#ports.crypto, this.state.noise, bytes)) {
+      events.push(...receiveHttp2(this.state.http2, plaintext, now, this.#out));
+    }
+    return events;
+  }
+
+  /** What a stream is for. */
+  stream(id: number): StreamState | undefined {
+    return this.state.streams.find((stream) => stream.id === id);
+  }
+
+  /** Notes what a stream is for, in place of what it was for before. */
+  setStream(stream: StreamState): void {
+    this.state.streams = [...this.state.streams.filter((other) => other.id !== stream.id), stream];
+  }
+
+  /** Forgets a stream and what was buffered for it. @returns what it was for */
+  dropStream(id: number): StreamState | undefined {
+    const stream = this.stream(id);
+    if (stream === undefined) return undefined;
+    this.state.streams = this.state.streams.filter((other) => other !== stream);
+    this.#arrived.delete(id);
+    if (stream.held !== undefined || (stream.kind === "request" && stream.isSpilled)) {
+      this.#ports.buffer.dropStream(this.state.id, id);
+    }
+    return stream;
+  }
+
+  /** Keeps a piece of a request body. @returns false when the body is over its limit */
+  keepBody(stream: RequestStream, data: Uint8Array): boolean {
+    stream.received += data.length;
+    if (stream.received > stream.limit) return false;
+    const pieces = this.#arrived.get(stream.id);
+    if (pieces === undefined) this.#arrived.set(stream.id, [data]);
+    else pieces.push(data);
+    return true;
+  }
+
+  /** The whole body of a request that has arrived; it is not kept any longer. */
+  takeBody(stream: RequestStream): Uint8Array {
+    const spilled = stream.isSpilled ? this.#ports.buffer.take(this.state.id, stream.id, "in") : EMPTY;
+    const arrived = this.#arrived.get(stream.id) ?? [];
+    this.#arrived.delete(stream.id);
+    stream.isSpilled = false;
+    return concat([spilled, stream.inline, ...arrived]);
+  }
+
+  /** Answers a request. */
+  respond(streamId: number, response: ControlResponse, now: number): void {
+    const { status, headers, body } = response;
+    this.dropStream(streamId);
+    sendHeaders(this.state.http2, streamId, { status, ...(headers && { headers }) }, body.length === 0, this.#out);
+    if (body.length === 0) return;
+    this.setStream({ kind: "response", id: streamId, held: undefined });
+    this.push(streamId, body, now, true);
+  }
+
+  /** Sends a response head and leaves the body open. */
+  openBody(streamId: number, status: number): void {
+    sendHeaders(this.state.http2, streamId, { status }, false, this.#out);
+  }
+
+  /** Sends body bytes, as far as the windows admit them; the rest is held back and follows. */
+  push(streamId: number, bytes: Uint8Array, now: number, endsStream = false): void {
+    const stream = this.stream(streamId);
+    if (stream === undefined || !isOpen(this.state.http2, streamId)) return;
+    if (stream.held === undefined) {
+      const accepted = sendData(this.state.http2, streamId, bytes, endsStream, this.#out);
+      if (accepted === bytes.length) {
+        if (endsStream) this.dropStream(streamId);
+        return;
+      }
+      stream.held = { bytes: 0, since: now, endsStream };
+      this.#hold(stream, bytes.subarray(accepted), endsStream);
+    } else this.#hold(stream, bytes, endsStream);
+  }
+
+  /** Ends a stream after what was sent on it. */
+  endStream(streamId: number, now: number): void {
+    this.push(streamId, EMPTY, now, true);
+  }
+
+  /** Ends a stream at once, without what is held back. */
+  reset(streamId: number, code: Http2ErrorCode): void {
+    this.dropStream(streamId);
+    resetStream(this.state.http2, streamId, code, this.#out);
+  }
+
+  /** Sends what was held back, now that windows opened; 0: on all streams. @returns streams that ended */
+  drain(streamId: number): void {
+    for (const stream of [...this.state.streams]) {
+      if (stream.held === undefined || (streamId !== 0 && stream.id !== streamId)) continue;
+      const { held } = stream;
+      held.bytes -= this.#ports.buffer.drain(this.state.id, stream.id, (piece) =>
+        sendData(this.state.http2, stream.id, piece, false, this.#out),
+      );
+      if (held.bytes > 0) continue;
+      stream.held = undefined;
+      if (held.endsStream) {
+        sendData(this.state.http2, stream.id, EMPTY, true, this.#out);
+        this.dropStream(stream.id);
+      }
+    }
+  }
+
+  /** Stores the state and sends what has collected. */
+  flush(): void {
+    this.#spillBodies();
+    const out = this.#out;
+    this.#out = [];
+    const sealed = out.length === 0 ? EMPTY : sealRecords(this.#ports.crypto, this.state.noise, concat(out));
+    this.#attach();
+    for (let at = 0; at < sealed.length; at += WEBSOCKET_MAX_SEND) {
+      this.#socket.send(sealed.subarray(at, at + WEBSOCKET_MAX_SEND));
+    }
+  }
+
+  /** Sends bytes that stand before the first record: the handshake response. */
+  sendRaw(bytes: Uint8Array): void {
+    this.#attach();
+    this.#socket.send(bytes);
+  }
+
+  /** Adds plaintext that is not HTTP/2: the early payload. */
+  sendPlaintext(parts: readonly Uint8Array[]): void {
+    this.#out.push(...parts);
+  }
+
+  /** Ends the connection because the peer broke a protocol; HTTP/2 peers are told which rule. */
+  fail(error: ProtocolError): void {
+    if (error.code === "http2") {
+      goAway(this.state.http2, error.http2, this.#out);
+      this.flush();
+    }
+    this.close(1002, "protocol error");
+  }
+
+  /** Closes the socket. */
+  close(code: number, reason: string): void {
+    try {
+      this.#socket.close(code, reason);
+    } catch {
+      // The socket is closed already, which is what was wanted.
+    }
+  }
+
+  #hold(stream: StreamState, bytes: Uint8Array, endsStream: boolean): void {
+    const { held } = stream;
+    if (held === undefined) return;
+    held.endsStream = endsStream;
+    held.bytes += bytes.length;
+    if (held.bytes > HELD_MAX) return this.reset(stream.id, Http2ErrorCode.ENHANCE_YOUR_CALM);
+    this.#ports.buffer.append(this.state.id, stream.id, "out", bytes);
+  }
+
+  /** Moves body pieces that arrived in this event to where they survive the next. */
+  #spillBodies(): void {
+    let inline = 0;
+    for (const stream of this.state.streams) if (stream.kind === "request") inline += stream.inline.length;
+    for (const [id, pieces] of this.#arrived) {
+      const stream = this.stream(id);
+      if (stream?.kind !== "request") continue;
+      const fresh = concat(pieces);
+      if (!stream.isSpilled && inline + fresh.length <= INLINE_BODY_MAX) {
+        stream.inline = concat([stream.inline, fresh]);
+        inline += fresh.length;
+      } else {
+        this.#ports.buffer.append(this.state.id, id, "in", concat([stream.inline, fresh]));
+        inline -= stream.inline.length;
+        stream.inline = EMPTY;
+        stream.isSpilled = true;
+      }
+    }
+    this.#arrived.clear();
+  }
+
+  #attach(): void {
+    try {
+      this.#socket.serializeAttachment(this.state);
+    } catch (cause) {
+      // Only a peer that fills every buffer at once gets here: its state no longer fits (see ATTACHMENT_MAX).
+      throw new ProtocolError("http2", `connection state is over ${ATTACHMENT_MAX} bytes`, Http2ErrorCode.ENHANCE_YOUR_CALM, {
+        cause,
+      });
+    }
+  }
+}

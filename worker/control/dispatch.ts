@@ -1,0 +1,50 @@
+// Finds the endpoint of a request inside Noise. The authority is ignored: clients put anything there
+// (control-protocol.md 1.7). Endpoints of features that do not exist here yet answer 501, unknown paths 404.
+import { MalformedRequest } from "../protocol/control/json.ts";
+import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
+import { type ControlContext, type ControlHandler, type ControlReply, type ControlRequest, empty, text } from "./control-endpoint.ts";
+import { map } from "./map.ts";
+import { register } from "./register.ts";
+
+interface Endpoint {
+  readonly method: string;
+  readonly handler: ControlHandler;
+  readonly bodyMax: number;
+}
+
+const notImplemented: ControlHandler = () => text(501, "not implemented by this control server");
+
+const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
+  "/machine/register": { method: "POST", handler: register, bodyMax: REGISTER_BODY_MAX },
+  "/machine/map": { method: "POST", handler: map, bodyMax: MAP_BODY_MAX },
+  "/machine/update-health": { method: "POST", handler: () => empty(204), bodyMax: OTHER_BODY_MAX },
+  "/machine/whoami": { method: "GET", handler: (request) => text(200, request.machineKey), bodyMax: 0 },
+  "/machine/set-dns": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/id-token": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/set-device-attr": { method: "PATCH", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/audit-log": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/feature/query": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+};
+
+/** Largest body that a path takes, bytes. Unknown paths may be replies to pings, which are large. */
+export function bodyLimitOf(path: string): number {
+  return ENDPOINTS[withoutQuery(path)]?.bodyMax ?? C2N_REPLY_BODY_MAX;
+}
+
+/** Answers a request that has arrived whole. */
+export function dispatch(request: ControlRequest, context: ControlContext): ControlReply {
+  const endpoint = ENDPOINTS[withoutQuery(request.path)];
+  if (endpoint === undefined) return text(404, "not found");
+  if (request.method !== endpoint.method) return text(405, "method not allowed");
+  try {
+    return endpoint.handler(request, context);
+  } catch (error) {
+    if (error instanceof MalformedRequest) return text(400, error.message);
+    throw error;
+  }
+}
+
+function withoutQuery(path: string): string {
+  const at = path.indexOf("?");
+  return at < 0 ? path : path.slice(0, at);
+}

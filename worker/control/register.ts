@@ -1,0 +1,34 @@
+// POST /machine/register (control-protocol.md 4). Mistakes of users are answered with 200 and a text that the client
+// shows; only requests that no client sends get another status.
+import { toKeyExpired, toLogin, toRegistered, toRegisterError } from "../mapper/to-register-response.ts";
+import { parseJsonObject } from "../protocol/control/json.ts";
+import { parseRegisterRequest } from "../protocol/control/register.ts";
+import { fromUtf8 } from "../protocol/bytes.ts";
+import { registerNode } from "../tailnet/commands/register-node.ts";
+import { describeRefusal } from "../tailnet/refusal.ts";
+import { type ControlHandler, json } from "./control-endpoint.ts";
+
+/** Registers, renews, logs out or sends to the login page. */
+export const register: ControlHandler = (request, context) => {
+  const { runtime, tailnetName, magicDnsSuffix } = context;
+  const registration = {
+    request: parseRegisterRequest(parseJsonObject(fromUtf8(request.body))),
+    machineKey: request.machineKey,
+    remoteAddress: request.remoteAddress,
+    tailnetName,
+  };
+  const outcome = runtime.execute((tailnet, command) => registerNode(tailnet, registration, command));
+  if (!outcome.ok) return json(toRegisterError(describeRefusal(outcome.refusal)));
+  const { result } = outcome;
+  switch (result.kind) {
+    case "registered":
+      return json(toRegistered(runtime.tailnet, result.node, magicDnsSuffix));
+    case "key-expired":
+    case "logged-out":
+      return json(toKeyExpired());
+    case "login":
+      return json(toLogin(context.loginUrl(result.pendingId)));
+    case "wait":
+      return { kind: "wait", pendingId: result.pendingId };
+  }
+};

@@ -1,0 +1,278 @@
+// The control connections of one tailnet: accepts sockets, feeds their bytes to the endpoints inside Noise and keeps
+// track of who watches what. Everything that outlives an event is in the sockets' attachments and in SQLite.
+import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
+import type { ControlContext, ControlReply } from "../control/control-endpoint.ts";
+import type { ConnectionState, MapStream, RequestStream, StreamState } from "../connection/connection-state.ts";
+import { ControlConnection } from "../connection/control-connection.ts";
+import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
+import type { StreamBuffer } from "../connection/stream-buffer.ts";
+import type { Settings } from "../env.ts";
+import { toRegistered, toRegisterError } from "../mapper/to-register-response.ts";
+import { noiseCrypto } from "../platform/noise-crypto.ts";
+import { randomBytes } from "../platform/random.ts";
+import { EMPTY, toHex, utf8 } from "../protocol/bytes.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { type Http2Event, openConnection } from "../protocol/http2/connection.ts";
+import { challengeKeyOf } from "../protocol/keys.ts";
+import { WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
+import { encodeEarlyPayload } from "../protocol/noise/early-payload.ts";
+import { type KeyPair, respond } from "../protocol/noise/handshake.ts";
+import { encodeHandshakeError } from "../protocol/noise/messages.ts";
+import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
+import { describeRefusal } from "../tailnet/refusal.ts";
+import type { AlarmClock } from "../runtime/alarm-clock.ts";
+import { keepAliveFrame } from "../runtime/map-frame.ts";
+import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+
+/** A client that has not opened its windows for this long is gone or hostile. */
+const HELD_BACK_MAX_MS = 60_000;
+
+/** What the server needs from its object. */
+export interface ControlServerPorts {
+  readonly ctx: DurableObjectState;
+  readonly buffer: StreamBuffer;
+  readonly clock: AlarmClock;
+  readonly settings: Settings;
+  noiseKeys(): KeyPair;
+  runtime(): TailnetRuntime;
+}
+
+/** Serves the control protocol to the sockets of one object. */
+export class ControlServer {
+  readonly #ports: ControlServerPorts;
+  readonly #connections = new Map<string, ControlConnection>();
+  #sessions: SessionIndex | undefined;
+
+  constructor(ports: ControlServerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Who is connected; read from the sockets' attachments when first asked after a wake. */
+  sessions(): SessionIndex {
+    if (this.#sessions !== undefined) return this.#sessions;
+    const connections = this.#ports.ctx.getWebSockets().map((socket) => this.#connectionOf(socket));
+    this.#ports.buffer.keepOnly(new Set(connections.map((connection) => connection.state.id)));
+    this.#sessions = new SessionIndex(connections);
+    return this.#sessions;
+  }
+
+  /** Answers the upgrade: the handshake, then a socket whose first bytes are its response (control-protocol.md 1.4). */
+  async accept(initiation: Uint8Array, remoteAddress: string, publicOrigin: string): Promise<WebSocket> {
+    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    const id = toHex(randomBytes(16));
+    try {
+      const handshake = await respond(noiseCrypto, this.#ports.noiseKeys(), initiation, randomBytes(32));
+      this.#ports.ctx.acceptWebSocket(server, [id]);
+      const early = encodeEarlyPayload(challengeKeyOf(noiseCrypto.publicKey(randomBytes(32))));
+      const greeting = [early];
+      const http2 = openConnection(greeting);
+      const { version, machineKey, transport } = handshake;
+      const state: ConnectionState = { id, version, machineKey, remoteAddress, publicOrigin, noise: transport, http2, streams: [] };
+      const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
+      this.#connections.set(id, connection);
+      connection.sendRaw(handshake.response);
+      connection.sendPlaintext(greeting);
+      connection.flush();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      refuseHandshake(server, error);
+    }
+    return client;
+  }
+
+  /** Bytes from a client. */
+  receive(socket: WebSocket, message: string | ArrayBuffer): void {
+    if (typeof message === "string") return socket.close(1003, "binary messages only");
+    if (message.byteLength > WEBSOCKET_MAX_RECEIVE) return socket.close(1009, "message too big");
+    const connection = this.#connectionOf(socket);
+    try {
+      for (const event of connection.receive(new Uint8Array(message), Date.now())) this.#handle(connection, event);
+      connection.flush();
+    } catch (error) {
+      this.#fail(connection, error);
+    }
+  }
+
+  /** The socket is gone. */
+  closed(socket: WebSocket): void {
+    const connection = this.#connectionOf(socket);
+    this.#connections.delete(connection.state.id);
+    for (const stream of [...connection.state.streams]) {
+      connection.dropStream(stream.id);
+      this.#ended(connection, stream);
+    }
+  }
+
+  /** Sends a keep-alive on every map stream; drops clients that take nothing any more. */
+  keepAlive(now: number): void {
+    const frame = keepAliveFrame(now);
+    for (const socket of this.#ports.ctx.getWebSockets()) {
+      const connection = this.#connectionOf(socket);
+      if (connection.state.streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now)) {
+        connection.close(1001, "client takes no data");
+        continue;
+      }
+      const idle = connection.state.streams.filter(({ kind, held }) => kind === "map" && held === undefined);
+      for (const stream of idle) connection.push(stream.id, frame, now);
+      if (idle.length > 0) connection.flush();
+    }
+  }
+
+  /** Whether any node watches its netmap. */
+  hasMapStreams(): boolean {
+    return this.sessions().watching.size > 0;
+  }
+
+  /** Answers a request that waited for a person. */
+  wake({ connection, stream }: StreamRef): void {
+    if (stream.kind !== "follow-up") return;
+    const { tailnet } = this.#ports.runtime();
+    const pending = tailnet.pendings.get(stream.pendingId);
+    const node = pending?.nodeId == null ? undefined : tailnet.nodes.get(pending.nodeId);
+    this.sessions().remove({ connection, stream });
+    if (node !== undefined) {
+      const body = toRegistered(tailnet, node, this.#ports.settings.magicDnsSuffix);
+      this.#respond(connection, stream.id, 200, "application/json", utf8(JSON.stringify(body)));
+    } else if (pending?.state === "denied") {
+      const body = toRegisterError(describeRefusal({ reason: "login-denied" }));
+      this.#respond(connection, stream.id, 200, "application/json", utf8(JSON.stringify(body)));
+    } else {
+      // The client asks again with the same follow-up, which then leads to a new login page.
+      this.#respond(connection, stream.id, 410, "text/plain", utf8("login expired; asking for a new one"));
+    }
+    connection.flush();
+  }
+
+  #connectionOf(socket: WebSocket): ControlConnection {
+    const id = this.#ports.ctx.getTags(socket)[0] ?? "";
+    const known = this.#connections.get(id);
+    if (known !== undefined) return known;
+    const state = socket.deserializeAttachment() as ConnectionState;
+    const connection = new ControlConnection(socket, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
+    this.#connections.set(id, connection);
+    return connection;
+  }
+
+  #handle(connection: ControlConnection, event: Http2Event): void {
+    switch (event.type) {
+      case "request": {
+        const { method, path } = event.head;
+        const stream: RequestStream = {
+          kind: "request",
+          id: event.streamId,
+          held: undefined,
+          method,
+          path,
+          limit: bodyLimitOf(path),
+          received: 0,
+          inline: EMPTY,
+          isSpilled: false,
+        };
+        connection.setStream(stream);
+        if (event.endStream) this.#answer(connection, stream);
+        return;
+      }
+      case "data": {
+        const stream = connection.stream(event.streamId);
+        if (stream?.kind !== "request") return;
+        if (!connection.keepBody(stream, event.data)) {
+          return this.#respond(connection, stream.id, 413, "text/plain", utf8("request body too large"));
+        }
+        if (event.endStream) this.#answer(connection, stream);
+        return;
+      }
+      case "reset": {
+        const stream = connection.dropStream(event.streamId);
+        if (stream !== undefined) this.#ended(connection, stream);
+        return;
+      }
+      case "writable":
+        return connection.drain(event.streamId);
+      case "goaway":
+        return;
+    }
+  }
+
+  #answer(connection: ControlConnection, stream: RequestStream): void {
+    const { machineKey, remoteAddress } = connection.state;
+    const request = { method: stream.method, path: stream.path, body: connection.takeBody(stream), machineKey, remoteAddress };
+    let reply: ControlReply;
+    try {
+      reply = dispatch(request, this.#context(connection));
+    } catch (error) {
+      console.error(`control ${stream.method} ${stream.path} failed:`, error);
+      return this.#respond(connection, stream.id, 500, "text/plain", utf8("internal error"));
+    }
+    switch (reply.kind) {
+      case "response":
+        return this.#respond(connection, stream.id, reply.status, reply.type, reply.body);
+      case "wait":
+        return this.#park(connection, stream.id, reply.pendingId);
+      case "map-stream":
+        return this.#openMap(connection, { kind: "map", id: stream.id, held: undefined, nodeId: reply.nodeId, nodeKey: reply.nodeKey }, reply.first);
+    }
+  }
+
+  #context(connection: ControlConnection): ControlContext {
+    const { tailnetName, magicDnsSuffix, publicUrl } = this.#ports.settings;
+    const origin = publicUrl || connection.state.publicOrigin;
+    return {
+      runtime: this.#ports.runtime(),
+      tailnetName,
+      magicDnsSuffix,
+      now: Date.now(),
+      loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
+    };
+  }
+
+  #respond(connection: ControlConnection, streamId: number, status: number, type: string, body: Uint8Array): void {
+    const headers = type === "" ? [] : ([["content-type", type]] as const);
+    connection.respond(streamId, { status, headers, body }, Date.now());
+  }
+
+  #park(connection: ControlConnection, streamId: number, pendingId: string): void {
+    const stream: StreamState = { kind: "follow-up", id: streamId, held: undefined, pendingId };
+    connection.setStream(stream);
+    this.sessions().add({ connection, stream });
+  }
+
+  /** Opens a node's map stream in place of older ones; the first message is made after its peers know it is online. */
+  #openMap(connection: ControlConnection, stream: MapStream, first: () => Uint8Array): void {
+    const now = Date.now();
+    const sessions = this.sessions();
+    const runtime = this.#ports.runtime();
+    connection.setStream(stream);
+    connection.openBody(stream.id, 200);
+    runtime.execute((tailnet) => connectNode(tailnet, stream.nodeId));
+    for (const older of [...sessions.mapsOf(stream.nodeId)]) {
+      sessions.remove(older);
+      older.connection.endStream(older.stream.id, now);
+      older.connection.flush();
+    }
+    sessions.add({ connection, stream });
+    connection.push(stream.id, first(), now);
+    this.#ports.clock.startKeepAlives(now);
+  }
+
+  /** A stream was ended by the client or with its socket. */
+  #ended(connection: ControlConnection, stream: StreamState): void {
+    if (stream.kind !== "map" && stream.kind !== "follow-up") return;
+    const sessions = this.sessions();
+    sessions.remove({ connection, stream });
+    if (stream.kind !== "map" || sessions.mapsOf(stream.nodeId).length > 0) return;
+    this.#ports.runtime().execute((tailnet, { now }) => disconnectNode(tailnet, stream.nodeId, now));
+  }
+
+  #fail(connection: ControlConnection, error: unknown): void {
+    if (error instanceof ProtocolError) return connection.fail(error);
+    console.error("control connection failed:", error);
+    connection.close(1011, "internal error");
+  }
+}
+
+/** Tells a client what is wrong with its initiation; an initiation for another key gets no answer but the end. */
+function refuseHandshake(socket: WebSocket, error: ProtocolError): void {
+  socket.accept();
+  if (error.code !== "noise-handshake-failed") socket.send(encodeHandshakeError(error.message));
+  socket.close(1008, "handshake refused");
+}

@@ -1,0 +1,125 @@
+// The Durable Object of one tailnet: its database, its state and all of its control connections. Thin: each entry point
+// hands on to the part that does the work. RPC methods return plain data; refusals are values, never exceptions.
+import { DurableObject } from "cloudflare:workers";
+import { MIGRATIONS } from "../../db/migrations.ts";
+import { openDatabase } from "../../db/open.ts";
+import { TailnetStore } from "../../db/tailnet-store.ts";
+import { StreamBuffer } from "../connection/stream-buffer.ts";
+import { readSettings } from "../env.ts";
+import { noiseCrypto } from "../platform/noise-crypto.ts";
+import { randomBytes } from "../platform/random.ts";
+import { fromHex, toHex } from "../protocol/bytes.ts";
+import { machineKeyOf, parseNodeKey } from "../protocol/keys.ts";
+import type { KeyPair } from "../protocol/noise/handshake.ts";
+import { AlarmClock } from "../runtime/alarm-clock.ts";
+import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import { isKeyExpired } from "../tailnet/entities/node.ts";
+import { nodeByKey } from "../tailnet/tailnet.ts";
+import { Administration, type AdministrationMethod } from "./administration.ts";
+import { ControlServer } from "./control-server.ts";
+
+/** One tailnet. */
+export class TailnetObject extends DurableObject<Env> {
+  readonly #store: TailnetStore;
+  readonly #clock: AlarmClock;
+  readonly #control: ControlServer;
+  readonly #settings;
+  #runtime: TailnetRuntime | undefined;
+  #noiseKeys: KeyPair | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#settings = readSettings(env);
+    const db = openDatabase(ctx.storage, MIGRATIONS);
+    this.#store = new TailnetStore(db);
+    this.#clock = new AlarmClock(ctx.storage);
+    this.#control = new ControlServer({
+      ctx,
+      buffer: new StreamBuffer(db),
+      clock: this.#clock,
+      settings: this.#settings,
+      noiseKeys: () => this.#keys(),
+      runtime: () => this.#tailnet(),
+    });
+  }
+
+  /** Upgrades of the control protocol: `GET /ts2021` with the initiation in the query. */
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const initiation = initiationOf(url);
+    if (initiation === undefined) return new Response("X-Tailscale-Handshake is missing or not base64\n", { status: 400 });
+    const address = request.headers.get("cf-connecting-ip") ?? "";
+    const webSocket = await this.#control.accept(initiation, address, url.origin);
+    const headers = { "sec-websocket-protocol": "tailscale-control-protocol" };
+    return new Response(null, { status: 101, webSocket, headers });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#control.receive(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#control.closed(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#control.closed(socket);
+  }
+
+  override alarm(): void {
+    const now = Date.now();
+    const due = this.#clock.ring(now, this.#control.hasMapStreams());
+    if (due.isKeepAliveDue) this.#control.keepAlive(now);
+    if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
+  }
+
+  /** Public half of the Noise key, `mkey:…`. */
+  publicKey(): string {
+    return machineKeyOf(this.#keys().publicKey);
+  }
+
+  /** Whether the holder of a node key may use the relay: a node that is authorised and whose key is valid. */
+  mayUseRelay(nodeKey: string): boolean {
+    const key = parseNodeKey(nodeKey);
+    const node = key === undefined ? undefined : nodeByKey(this.#tailnet().tailnet, key);
+    return node?.isAuthorized === true && !isKeyExpired(node, Date.now());
+  }
+
+  /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */
+  administer(method: AdministrationMethod, args: readonly unknown[]): unknown {
+    const administration = new Administration(this.#tailnet(), this.#settings);
+    const operation = administration[method] as (...args: unknown[]) => unknown;
+    return operation.apply(administration, [...args]);
+  }
+
+  #tailnet(): TailnetRuntime {
+    this.#runtime ??= new TailnetRuntime({
+      store: this.#store,
+      clock: this.#clock,
+      deployment: this.#settings,
+      sessions: () => this.#control.sessions(),
+      wake: (waiting) => this.#control.wake(waiting),
+    });
+    return this.#runtime;
+  }
+
+  #keys(): KeyPair {
+    if (this.#noiseKeys === undefined) {
+      const privateKey = fromHex(this.#store.privateKey("noise", () => toHex(randomBytes(32))));
+      if (privateKey === undefined) throw new Error("stored Noise key is damaged");
+      this.#noiseKeys = { privateKey, publicKey: noiseCrypto.publicKey(privateKey) };
+    }
+    return this.#noiseKeys;
+  }
+}
+
+/** The initiation in a request's query. Clients escape `+`; one that did not arrives as a blank. */
+function initiationOf(url: URL): Uint8Array | undefined {
+  const text = url.searchParams.get("X-Tailscale-Handshake")?.replaceAll(" ", "+");
+  if (text === undefined || text === "" || text.length > 4_096) return undefined;
+  try {
+    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,18 @@
+// /ts2021: the control connection by WebSocket (control-protocol.md 1.4). Native clients upgrade to another protocol,
+// which never reaches a Worker; a gateway in front of them makes this form of it.
+import { Hono } from "hono";
+import { tailnetFor } from "../tailnet-for.ts";
+
+const SUBPROTOCOL = "tailscale-control-protocol";
+
+export const ts2021Routes = new Hono<{ Bindings: Env }>();
+
+ts2021Routes.all("/ts2021", async (c) => {
+  if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+    c.header("upgrade", "websocket");
+    return c.text("native clients connect through a gateway: see docs/gateway.md, or run `flarescale doctor`\n", 426);
+  }
+  const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+  if (!offered.includes(SUBPROTOCOL)) return c.text(`WebSocket subprotocol ${SUBPROTOCOL} is required\n`, 400);
+  return await tailnetFor(c.env).fetch(c.req.raw);
+});

@@ -1,0 +1,140 @@
+// The tailnet while its object is awake: state, store and watchers. Every change goes the same way (style.md 3.3):
+// decide → store → evolve → tell whom it concerns. Loaded when first needed, so that a wake for a keep-alive is cheap.
+import { TailnetStore } from "../../db/tailnet-store.ts";
+import type { Deployment } from "../mapper/deployment.ts";
+import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
+import { netmapDeltas } from "../mapper/netmap-delta.ts";
+import { randomBytes } from "../platform/random.ts";
+import type { Change, Decision } from "../tailnet/change.ts";
+import { type CommandContext } from "../tailnet/commands/place-node.ts";
+import { disconnectNode } from "../tailnet/commands/presence.ts";
+import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
+import type { Effects } from "../tailnet/effects.ts";
+import { isKeyExpired, type Node } from "../tailnet/entities/node.ts";
+import { evolve } from "../tailnet/evolve.ts";
+import type { Refusal } from "../tailnet/refusal.ts";
+import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
+import type { AlarmClock } from "./alarm-clock.ts";
+import { mapFrame } from "./map-frame.ts";
+import type { ControlConnection } from "../connection/control-connection.ts";
+import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
+
+/** Result of a command: what it made, or why it was refused. */
+export type Outcome<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly refusal: Refusal };
+
+/** What the runtime needs from its object. */
+export interface RuntimePorts {
+  readonly store: TailnetStore;
+  readonly clock: AlarmClock;
+  readonly deployment: Deployment;
+  /** Who is connected. */
+  sessions(): SessionIndex;
+  /** A request that waited for a pending registration can be answered. */
+  wake(waiting: StreamRef): void;
+}
+
+/** One tailnet, loaded. */
+export class TailnetRuntime {
+  readonly tailnet: Tailnet;
+  readonly encoder: NetmapEncoder;
+  readonly #ports: RuntimePorts;
+
+  constructor(ports: RuntimePorts) {
+    this.#ports = ports;
+    this.tailnet = openTailnet(ports.store.load());
+    this.encoder = new NetmapEncoder(ports.deployment);
+    this.#noteLostStreams();
+  }
+
+  /** Runs a command: its changes are stored, applied and delivered before this returns. */
+  execute<T>(decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
+    const now = Date.now();
+    const decision = decide(this.tailnet, { now, random: randomBytes });
+    if (!decision.ok) return decision;
+    this.#apply(decision.changes, now);
+    return { ok: true, result: decision.result };
+  }
+
+  /** Does what has fallen due and asks for the next wake. */
+  meetDeadlines(): void {
+    this.execute((tailnet, { now }) => meetDeadlines(tailnet, now));
+    this.#ports.clock.setDeadline(nextDeadline(this.tailnet));
+  }
+
+  #apply(changes: readonly Change[], now: number): void {
+    if (changes.length === 0) return;
+    this.#ports.store.commit(changes);
+    const effects = evolve(this.tailnet, changes);
+    this.#ports.store.commitPrimaries(effects.policy);
+    this.#schedule(changes);
+    this.#deliver(effects, now);
+  }
+
+  #schedule(changes: readonly Change[]): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const change of changes) {
+      if (change.type === "node-put") next = Math.min(next, deadlineOf(change.node));
+      else if (change.type === "pending-put") next = Math.min(next, change.pending.expiresAt);
+    }
+    if (Number.isFinite(next)) this.#ports.clock.wakeBy(next);
+  }
+
+  #deliver(effects: Effects, now: number): void {
+    const sessions = this.#ports.sessions();
+    const touched = new Set<ControlConnection>();
+    this.#deliverDeltas(effects, sessions, now, touched);
+    for (const [id, { before, after }] of effects.nodes) {
+      if (before === null || !mustEndStreams(before, after, now)) continue;
+      const farewell = after === null ? mapFrame(this.encoder.farewell(this.tailnet, before, now)) : undefined;
+      for (const { connection, stream } of [...sessions.mapsOf(id)]) {
+        if (after !== null && after.nodeKey === stream.nodeKey && isServed(after, now)) continue;
+        if (farewell !== undefined) connection.push(stream.id, farewell, now);
+        sessions.remove({ connection, stream });
+        connection.endStream(stream.id, now);
+        touched.add(connection);
+      }
+    }
+    for (const connection of touched) connection.flush();
+    for (const id of effects.decidedPendings) for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
+  }
+
+  #deliverDeltas(effects: Effects, sessions: SessionIndex, now: number, touched: Set<ControlConnection>): void {
+    const frames = new Map<string, Uint8Array>();
+    for (const [viewer, delta] of netmapDeltas(this.tailnet, effects, sessions.watching)) {
+      const node = this.tailnet.nodes.get(viewer);
+      const text = node === undefined ? undefined : this.encoder.delta(this.tailnet, node, delta);
+      if (text === undefined) continue;
+      let framed = frames.get(text);
+      if (framed === undefined) frames.set(text, (framed = mapFrame(text)));
+      for (const { connection, stream } of sessions.mapsOf(viewer)) {
+        connection.push(stream.id, framed, now);
+        touched.add(connection);
+      }
+    }
+  }
+
+  /** Streams that ended while the object was not there to see it (a crash): their nodes start their grace now. */
+  #noteLostStreams(): void {
+    const now = Date.now();
+    const sessions = this.#ports.sessions();
+    const changes = [...this.tailnet.nodes.values()].flatMap((node) => {
+      if (sessions.mapsOf(node.id).length > 0) return [];
+      const decision = disconnectNode(this.tailnet, node.id, now);
+      return decision.ok ? decision.changes : [];
+    });
+    this.#apply(changes, now);
+  }
+}
+
+function isServed(node: Node, now: number): boolean {
+  return node.isAuthorized && !isKeyExpired(node, now);
+}
+
+/**
+ * Streams end when the node is gone, may not be served any more, or polls with a key that it has replaced. The client
+ * then asks anew and is told where it stands; a deleted one has been told to log in (control-protocol.md 5.15).
+ */
+function mustEndStreams(before: Node, after: Node | null, now: number): boolean {
+  if (after === null) return true;
+  return after.nodeKey !== before.nodeKey || (isServed(before, now) !== isServed(after, now) && !isServed(after, now));
+}
