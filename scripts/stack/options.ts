@@ -1,0 +1,41 @@
+// Command-line options that `npm start` and `npm run serve` share.
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { ROOT } from "./wrangler-settings.ts";
+
+/** A mistake on the command line; its message is for the person who typed it. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A port number, 0 for a free one. @throws UsageError */
+export function parsePort(name: string, value: string): number {
+  const port = Number(value);
+  if (!/^\d+$/.test(value) || port > 65_535) throw new UsageError(`--${name} takes a port number, not "${value}"`);
+  return port;
+}
+
+/** A folder, absolute; relative ones start at the root of the repository, wherever the command was typed.
+ *  @throws UsageError */
+export function parseFolder(name: string, value: string): string {
+  if (value === "") throw new UsageError(`--${name} takes a folder`);
+  return path.resolve(ROOT, value);
+}
+
+/** The DERP map in a file, checked to be JSON and put on one line. @throws UsageError */
+export function readDerpMap(file: string): string {
+  try {
+    return JSON.stringify(JSON.parse(readFileSync(path.resolve(ROOT, file), "utf8")));
+  } catch (error) {
+    throw new UsageError(`--derp-map ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Runs a command: its result is the exit code, a mistake of usage exits with 2, any other error with 1. */
+export async function runCommand(command: () => Promise<number>): Promise<never> {
+  const code = await command().catch((error: Error & { code?: string }) => {
+    console.error(`flarescale: ${error.message}`);
+    return error instanceof UsageError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+  });
+  process.exit(code);
+}
