@@ -1,0 +1,160 @@
+// A control session as a client lives it: register, map stream, lite updates, peers coming and going, a login that
+// waits for a person; and the same with the object evicted before every single message.
+import { env } from "cloudflare:workers";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it, vi } from "vitest";
+import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
+import { administration, connect, device, evict, join, mapBody, registerBody, theOwner } from "./support/tailnet.ts";
+
+type Json = Record<string, unknown>;
+
+const lite = (endpoint: string, more: Json = {}) => ({
+  Stream: false,
+  OmitPeers: true,
+  Endpoints: [endpoint],
+  EndpointTypes: [1],
+  Hostinfo: { Hostname: "lite", OS: "linux", NetInfo: { PreferredDERP: 900 } },
+  ...more,
+});
+
+describe("a control session", () => {
+  it("greets with an early payload that holds a fresh challenge", async () => {
+    const [one, two] = [await connect(device(1)), await connect(device(1))];
+    await one.until(() => one.early !== "", "the early payload");
+    await two.until(() => two.early !== "", "the early payload");
+    expect(JSON.parse(one.early).nodeKeyChallenge).toMatch(/^chalpub:[0-9a-f]{64}$/);
+    expect(one.early).not.toBe(two.early);
+  });
+
+  it("registers by auth key and starts a complete map stream", async () => {
+    const { first } = await join(device(2), "Laptop.local");
+    const node = first.Node as Json;
+    expect(node).toMatchObject({ Name: "laptop.tail.internal.", Key: device(2).nodeKey, MachineAuthorized: true });
+    expect(Object.keys(first)).toEqual(
+      expect.arrayContaining(["Node", "UserProfiles", "DERPMap", "DNSConfig", "PacketFilters", "Domain", "ControlTime"]),
+    );
+  });
+
+  it("tells peers of a newcomer, of its endpoints and of its leaving", async () => {
+    const watcher = await join(device(3), "watcher");
+    const newcomer = await join(device(4), "newcomer");
+    const id = (newcomer.first.Node as Json).ID;
+    const said = () => watcher.client.messages(watcher.stream).slice(1);
+    await watcher.client.until(() => JSON.stringify(said()).includes('"newcomer.tail.internal."'), "the newcomer");
+
+    await newcomer.client.response(
+      await newcomer.client.request("POST", "/machine/map", mapBody(device(4), lite("192.0.2.7:41641"))),
+    );
+    await watcher.client.until(() => JSON.stringify(said()).includes("192.0.2.7:41641"), "the endpoint");
+    const patches = said().flatMap((m) => (m.PeersChangedPatch as Json[] | undefined) ?? []);
+    const whole = said().flatMap((m) => (m.PeersChanged as Json[] | undefined) ?? []);
+    expect([...patches, ...whole].some((p) => (p.NodeID ?? p.ID) === id && p.DiscoKey === device(4).discoKey)).toBe(true);
+
+    const outcome = await administration.changeDevice(String(id), { type: "delete" }, await theOwner());
+    expect(outcome.ok).toBe(true);
+    await watcher.client.until(() => said().some((m) => (m.PeersRemoved as number[] | undefined)?.includes(id as number)), "the removal");
+    const last = newcomer.client.messages(newcomer.stream).at(-1)?.Node as Json;
+    expect(Date.parse(String(last.KeyExpiry))).toBeLessThan(Date.now());
+    expect((await newcomer.client.response(newcomer.stream)).ended).toBe(true);
+  });
+
+  it("refuses a node key on the session of another machine", async () => {
+    await join(device(5), "victim");
+    const thief = await connect(device(6));
+    const answer = await thief.response(await thief.request("POST", "/machine/map", mapBody(device(5))));
+    expect(answer.status).toBe(404);
+    const registered = await thief.call("/machine/register", registerBody(device(5), "thief"));
+    expect(registered.Error).toBe("node key already in use by another device");
+  });
+
+  it("ends the older of two streams of one node and keeps the node online", async () => {
+    const first = await join(device(7), "twice");
+    const second = await connect(device(7));
+    const stream = await second.request("POST", "/machine/map", mapBody(device(7)));
+    await second.message(stream, 0);
+    expect((await first.client.response(first.stream)).ended).toBe(true);
+    first.client.close();
+    const record = await administration.device(String((first.first.Node as Json).StableID));
+    expect(record?.node).toMatchObject({ isOnline: true, disconnectedAt: null });
+  });
+
+  it("sends keep-alives that carry the time, and nothing to those who have left", async () => {
+    const { client, stream } = await join(device(8), "keep");
+    const seen = client.messages(stream).length;
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
+    try {
+      expect(await runDurableObjectAlarm(tailnetFor(env))).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+    await client.until(() => client.messages(stream).length > seen, "the keep-alive");
+    const keepAlive = client.messages(stream).find((message) => message.KeepAlive === true);
+    expect(Object.keys(keepAlive ?? {}).sort()).toEqual(["ControlTime", "KeepAlive"]);
+  });
+
+  it("answers a login that waited for a person", async () => {
+    const client = await connect(device(9));
+    const login = await client.call("/machine/register", registerBody(device(9), "waits"));
+    const url = String(login.AuthURL);
+    expect(url).toMatch(/^http:\/\/control\.test\/a\/[0-9A-Za-z]{32}$/);
+    const waiting = await client.request("POST", "/machine/register", registerBody(device(9), "waits", { Followup: url }));
+    await evict();
+    const approved = await administration.approveLogin(url.slice(-32), await theOwner());
+    expect(approved.ok).toBe(true);
+    const answer = JSON.parse(new TextDecoder().decode((await client.response(waiting)).body)) as Json;
+    expect(answer).toMatchObject({ Error: "", AuthURL: "", MachineAuthorized: true });
+  });
+
+  it("takes bodies of 4 KB and 8 MB and refuses what is over the limit", async () => {
+    const client = await connect(device(10));
+    for (const size of [4 << 10, 8 << 20]) {
+      const body = new Uint8Array(size).fill(32);
+      const { streamId, bytes } = client.http2.request("POST", "/machine/unknown", undefined, { endStream: false });
+      await client.send(bytes);
+      for (let at = 0; at < size; at += 60_000) {
+        const piece = body.subarray(at, at + 60_000);
+        await client.send(client.http2.data(streamId, piece, at + 60_000 >= size));
+      }
+      expect((await client.response(streamId)).status).toBe(404);
+    }
+    const { streamId, bytes } = client.http2.request("POST", "/machine/map", undefined, { endStream: false });
+    await client.send(bytes);
+    for (let i = 0; i < 20 && !client.http2.response(streamId).ended; i++) {
+      await client.send(client.http2.data(streamId, new Uint8Array(60_000), false));
+    }
+    expect((await client.response(streamId)).status).toBe(413);
+  });
+});
+
+describe("hibernation", () => {
+  /** One life of a client; returns what it saw, less what differs from run to run. */
+  async function life(n: number, options: Parameters<typeof connect>[1]): Promise<unknown[]> {
+    const peer = await join(device(n), `peer-${n}`);
+    const { client, stream } = await join(device(n + 1), `node-${n}`, options);
+    await client.response(await client.request("POST", "/machine/map", mapBody(device(n + 1), lite("192.0.2.1:1"))));
+    await peer.client.response(await peer.client.request("POST", "/machine/map", mapBody(device(n), lite("192.0.2.2:2"))));
+    await client.until(() => JSON.stringify(client.messages(stream)).includes("192.0.2.2:2"), "the peer's endpoint");
+    const login = await client.call("/machine/register", registerBody(device(n + 2), "other profile"));
+    const failed = login.Error;
+    await client.send(client.http2.ping(new Uint8Array(8).fill(7)));
+    await client.until(() => client.http2.pingAcks.length === 1, "the ping's answer");
+    const messages = client.messages(stream).map((message) => Object.keys(message).sort());
+    client.close();
+    peer.client.close();
+    return [failed, client.http2.settingsAcks, messages];
+  }
+
+  it("goes unnoticed before every message and within every record", async () => {
+    const undisturbed = await life(20, {});
+    const evicted = await life(30, { beforeSend: evict });
+    const cut = await life(40, { beforeSend: evict, pieceSize: 97 });
+    expect(evicted).toEqual(undisturbed);
+    expect(cut).toEqual(undisturbed);
+  });
+
+  it("goes unnoticed in responses that the client's window holds back", async () => {
+    const { first } = await join(device(50), "slow", { initialWindow: 100, beforeSend: evict });
+    expect(first.Node).toMatchObject({ Name: "slow.tail.internal." });
+    expect(await runInDurableObject(tailnetFor(env), (_, { storage }) => storage.sql.exec("select 1 from stream_bytes").toArray())).toEqual([]);
+  });
+});

@@ -1,0 +1,119 @@
+// A fresh tailnet for a test inside workerd, with the administration at hand and clients that connect to it.
+import { env, exports } from "cloudflare:workers";
+import { evictDurableObject } from "cloudflare:test";
+import { administrationOf, tailnetFor } from "../../../worker/routes/tailnet-for.ts";
+import type { User } from "../../../worker/tailnet/entities/user.ts";
+import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
+
+/** The administration of the tailnet under test. */
+export const administration = administrationOf(env);
+
+let owner: User | undefined;
+
+/** The owner of the tailnet, made on first use. */
+export async function theOwner(): Promise<User> {
+  if (owner === undefined) {
+    const made = await administration.bootstrap("ann@example.com");
+    if (!made.ok) throw new Error("bootstrap refused");
+    owner = made.result.user;
+  }
+  return owner;
+}
+
+/** Makes an auth key; reusable and pre-approved unless told otherwise. */
+export async function authKey(spec: Partial<Parameters<typeof administration.createAuthKey>[1]> = {}): Promise<string> {
+  const made = await administration.createAuthKey(await theOwner(), {
+    isReusable: true,
+    isEphemeral: false,
+    isPreauthorized: true,
+    tags: [],
+    lifetimeMs: 3_600_000,
+    description: "",
+    ...spec,
+  });
+  if (!made.ok) throw new Error(`auth key refused: ${JSON.stringify(made.refusal)}`);
+  return made.result.text;
+}
+
+/** Evicts the tailnet's object as hibernation does: sockets stay, memory goes. */
+export async function evict(): Promise<void> {
+  try {
+    await evictDurableObject(tailnetFor(env));
+  } catch (error) {
+    // Evicted already, and nothing has woken it since.
+    if (!(error instanceof Error && error.message.includes("not currently running"))) throw error;
+  }
+}
+
+/** A machine with one login profile, seeded by a small number. */
+export interface TestDevice {
+  readonly machineKey: string;
+  readonly nodeKey: string;
+  readonly discoKey: string;
+  readonly machinePrivateKey: Uint8Array;
+}
+
+/** Keys of the nth test device; no two share a key. */
+export function device(n: number): TestDevice {
+  const machine = keyPair(n * 4 + 1);
+  return {
+    machinePrivateKey: machine.privateKey,
+    machineKey: `mkey:${machine.publicHex}`,
+    nodeKey: `nodekey:${keyPair(n * 4 + 2).publicHex}`,
+    discoKey: `discokey:${keyPair(n * 4 + 3).publicHex}`,
+  };
+}
+
+/** Connects a device. */
+export async function connect(from: TestDevice, options: Partial<ControlClientOptions> = {}): Promise<ControlClient> {
+  const publicKey = await tailnetFor(env).publicKey();
+  const hex = publicKey.slice("mkey:".length);
+  return await ControlClient.connect({
+    fetch: (url, init) => exports.default.fetch(url, init as never),
+    serverPublicKey: Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)),
+    machinePrivateKey: from.machinePrivateKey,
+    ...options,
+  });
+}
+
+/** A register request of a device. */
+export function registerBody(from: TestDevice, hostname: string, more: Record<string, unknown> = {}) {
+  return {
+    Version: 133,
+    NodeKey: from.nodeKey,
+    OldNodeKey: `nodekey:${"0".repeat(64)}`,
+    NLKey: `nlpub:${"0".repeat(64)}`,
+    Expiry: "0001-01-01T00:00:00Z",
+    Followup: "",
+    Hostinfo: { Hostname: hostname, OS: "linux" },
+    NodeKeySignature: null,
+    ...more,
+  };
+}
+
+/** A map request of a device; a long poll unless told otherwise. */
+export function mapBody(from: TestDevice, more: Record<string, unknown> = {}) {
+  return {
+    Version: 133,
+    Compress: "zstd",
+    KeepAlive: true,
+    NodeKey: from.nodeKey,
+    DiscoKey: from.discoKey,
+    Stream: true,
+    OmitPeers: false,
+    ReadOnly: false,
+    Hostinfo: null,
+    TKAHead: "",
+    ...more,
+  };
+}
+
+/** Registers a device by auth key and opens its map stream. */
+export async function join(from: TestDevice, hostname: string, options: Partial<ControlClientOptions> = {}) {
+  const client = await connect(from, options);
+  const registered = await client.call("/machine/register", registerBody(from, hostname, { Auth: { AuthKey: await authKey() } }));
+  if (registered.Error !== "") throw new Error(`register refused: ${String(registered.Error)}`);
+  const stream = await client.request("POST", "/machine/map", mapBody(from));
+  const first = await client.message(stream, 0);
+  return { client, stream, first };
+}
