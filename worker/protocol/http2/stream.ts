@@ -27,9 +27,8 @@ export function receiveHeaders(turn: Turn, block: BlockInProgress): StreamFault 
   const stream = findStream(state, streamId);
   if (stream !== undefined) return receiveTrailers(turn, stream, endStream ? fields : undefined);
   if (streamId > state.highestId) return receiveRequest(turn, block, fields);
-  // Trailers may have been under way when we closed the stream; a second request with this id never is.
-  if (!endStream) throw new ProtocolError("http2", "headers on a closed stream", Http2ErrorCode.STREAM_CLOSED);
-  return undefined;
+  // Not a connection error: it may be trailers that were under way when we reset the stream.
+  return Http2ErrorCode.STREAM_CLOSED;
 }
 
 function receiveRequest(
