@@ -243,7 +243,7 @@ export class ControlServer {
     const runtime = this.#ports.runtime();
     connection.setStream(stream);
     connection.openBody(stream.id, 200);
-    runtime.execute((tailnet) => connectNode(tailnet, stream.nodeId));
+    runtime.execute((tailnet) => connectNode(tailnet, stream.nodeId, now));
     for (const older of [...sessions.mapsOf(stream.nodeId)]) {
       sessions.remove(older);
       older.connection.endStream(older.stream.id, now);

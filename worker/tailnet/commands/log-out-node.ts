@@ -9,8 +9,9 @@ export function logOutNode(node: Node | undefined, now: number): Decision<{ read
   return decided({ kind: "logged-out" }, [{ type: "node-put", node: expireKey(node, now) }]);
 }
 
-/** The node with its key expired now; a later expiry or none gives way, an earlier one stays. */
+/** The node with its key expired now, and offline for its peers; an expiry that has passed stays. */
 export function expireKey(node: Node, now: number): Node {
   const keyExpiresAt = node.keyExpiresAt === null ? now : Math.min(node.keyExpiresAt, now);
-  return { ...node, keyExpiresAt, isKeyExpiryDisabled: false };
+  const lastSeenAt = node.isOnline ? now : node.lastSeenAt;
+  return { ...node, keyExpiresAt, isKeyExpiryDisabled: false, isOnline: false, disconnectedAt: null, lastSeenAt };
 }

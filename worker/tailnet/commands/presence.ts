@@ -1,16 +1,16 @@
 // Online state (control-protocol.md 5.15): online while a map stream is open; a node whose last stream ended counts as
 // online for a short grace, so that a reconnect does not flicker at its peers.
 import { type Decision, decided } from "../change.ts";
-import type { Node, NodeId } from "../entities/node.ts";
+import { isKeyExpired, type Node, type NodeId } from "../entities/node.ts";
 import type { Tailnet } from "../tailnet.ts";
 
 /** How long a node without a stream still counts as online. */
 export const OFFLINE_GRACE_MS = 10_000;
 
-/** A map stream of the node was opened. */
-export function connectNode(tailnet: Tailnet, nodeId: NodeId): Decision<null> {
+/** A map stream of the node was opened. One whose key has expired may poll, but is not online. */
+export function connectNode(tailnet: Tailnet, nodeId: NodeId, now: number): Decision<null> {
   const node = tailnet.nodes.get(nodeId);
-  if (node === undefined || (node.isOnline && node.disconnectedAt === null)) return decided(null);
+  if (node === undefined || isKeyExpired(node, now) || (node.isOnline && node.disconnectedAt === null)) return decided(null);
   const connected: Node = { ...node, isOnline: true, disconnectedAt: null, lastSeenAt: null };
   return decided(null, [{ type: "node-put", node: connected }]);
 }
