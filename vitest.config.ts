@@ -1,5 +1,6 @@
-// Test projects: `unit` runs pure code in Node beside its source, `workerd` runs objects and routes inside the real
-// runtime, `e2e` drives real clients, `long` holds the suites that only `npm run test:all` runs.
+// Test projects: `repository` checks the rules of this repository, `unit` runs pure code in Node beside its source,
+// `workerd` runs objects and routes inside the real runtime, `e2e` drives real clients, `long` holds the suites that
+// only `npm run test:all` runs.
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -8,10 +9,11 @@ const slow = { testTimeout: 120_000, hookTimeout: 300_000, fileParallelism: fals
 export default defineConfig({
   test: {
     projects: [
+      { test: { name: "repository", include: ["test/*.test.ts"], testTimeout: 60_000 } },
       {
         test: {
           name: "unit",
-          include: ["worker/**/*.test.ts", "agent/**/*.test.ts", "scripts/**/*.test.ts", "test/*.test.ts"],
+          include: ["worker/**/*.test.ts", "db/**/*.test.ts", "agent/**/*.test.ts", "scripts/**/*.test.ts"],
           testTimeout: 30_000,
         },
       },

@@ -34,11 +34,14 @@ export async function startGateway(processes: ProcessGroup, options: GatewayOpti
       "gateway",
       `--upstream=${options.upstream}`,
       `--listen=${options.listen}`,
-      `--hostname=${options.hostname}`,
+      `--name=${options.hostname}`,
+      "--name=localhost",
+      "--name=127.0.0.1",
       `--http-port=${options.httpPort}`,
       `--https-port=${options.httpsPort}`,
       `--state=${options.state}`,
       "--json",
+      "--drain-seconds=0", // the Worker ends with it: there is nobody to hand connections over to
     ],
     readyOn: "stdout",
   });
