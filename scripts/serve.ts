@@ -3,12 +3,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { parseFolder, parsePort, runCommand } from "./stack/options.ts";
+import { parseFolder, parsePort, runCommand } from "./command-line.ts";
 import { runStack } from "./stack/stack.ts";
 import { openStateFolder } from "./stack/state-folder.ts";
-import { bundleWorker } from "./stack/worker-bundle.ts";
-import { workerdConfig } from "./stack/workerd-config.ts";
-import { readWranglerSettings, SECRETS } from "./stack/wrangler-settings.ts";
+import { bundleWorker } from "./worker/worker-bundle.ts";
+import { workerdConfig } from "./worker/workerd-config.ts";
+import { readWranglerSettings, SECRETS } from "./worker/wrangler-settings.ts";
 
 const HELP = `Runs the Worker in a plain workerd, without Cloudflare. docs/self-host.md tells the rest.
 

@@ -1,8 +1,8 @@
 // `npm start`: a complete flarescale on this machine, ready for a first client. Runs the Worker and a gateway, creates
 // the first administrator and an auth key, and prints what to type next, or one line of JSON for scripts.
 import { parseArgs } from "node:util";
+import { parseFolder, parsePort, readDerpMap, runCommand } from "./command-line.ts";
 import { administratorToken, createAuthKey } from "./stack/first-administrator.ts";
-import { parseFolder, parsePort, readDerpMap, runCommand } from "./stack/options.ts";
 import { runStack, type Stack, type StackOptions } from "./stack/stack.ts";
 import { credentialsFile, openStateFolder, readCredentials } from "./stack/state-folder.ts";
 

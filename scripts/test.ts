@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { runSuites } from "./checks/run-suites.ts";
 import { LONG_SUITES, SUITES } from "./checks/suites.ts";
-import { runCommand, UsageError } from "./stack/options.ts";
+import { runCommand, UsageError } from "./command-line.ts";
 
 const HELP = `Runs the tests.
 

@@ -1,7 +1,7 @@
 // Runs the commands that suites consist of, with the Node version, the folder and the environment that they all share.
 import { spawn } from "node:child_process";
 import path from "node:path";
-import { ROOT } from "../stack/wrangler-settings.ts";
+import { ROOT } from "../worker/wrangler-settings.ts";
 
 const BIN = path.join(ROOT, "node_modules/.bin");
 
@@ -35,7 +35,7 @@ export interface Execution {
 export async function execute({ command, args, timeLimitMinutes, show }: Execution): Promise<Outcome> {
   const child = spawn(command, args, {
     cwd: ROOT,
-    env: ENVIRONMENT,
+    env: show ? ENVIRONMENT : { ...ENVIRONMENT, NO_COLOR: "1" },
     detached: true,
     stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });

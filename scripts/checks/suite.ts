@@ -1,7 +1,7 @@
 // What a suite is, and the two kinds there are: a command that passes or fails, and a vitest project.
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { ROOT } from "../stack/wrangler-settings.ts";
+import { ROOT } from "../worker/wrangler-settings.ts";
 import { type Execution, execute } from "./execute.ts";
 
 /** What came of a suite. */

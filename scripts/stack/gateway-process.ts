@@ -1,7 +1,7 @@
 // The gateway (agent/main.ts) as a process of the stack.
 import path from "node:path";
-import type { ProcessGroup } from "./process-group.ts";
-import { ROOT } from "./wrangler-settings.ts";
+import type { ProcessGroup } from "../process-group.ts";
+import { ROOT } from "../worker/wrangler-settings.ts";
 
 /** Where a gateway listens and what it leads to. Port 0 takes a free port. */
 export interface GatewayOptions {

@@ -3,15 +3,15 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ProcessGroup } from "../process-group.ts";
+import { bundleWorker } from "../worker/worker-bundle.ts";
+import { workerdConfig } from "../worker/workerd-config.ts";
+import { startWorkerd } from "../worker/workerd-process.ts";
+import { readWranglerSettings } from "../worker/wrangler-settings.ts";
 import { choosePort, hostPort, origin, reachable } from "./address.ts";
 import { startGateway } from "./gateway-process.ts";
-import { ProcessGroup } from "./process-group.ts";
 import { selfDerpMap } from "./self-derp-map.ts";
 import { claimFolder, holdFolder, releaseFolder, type StateFolder } from "./state-folder.ts";
-import { bundleWorker } from "./worker-bundle.ts";
-import { workerdConfig } from "./workerd-config.ts";
-import { startWorkerd } from "./workerd-process.ts";
-import { readWranglerSettings } from "./wrangler-settings.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 20;

@@ -1,7 +1,7 @@
 // Command-line options that `npm start` and `npm run serve` share.
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ROOT } from "./wrangler-settings.ts";
+import { ROOT } from "./worker/wrangler-settings.ts";
 
 /** A mistake on the command line; its message is for the person who typed it. */
 export class UsageError extends Error {

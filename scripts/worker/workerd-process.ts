@@ -2,7 +2,7 @@
 // process less, and signals arrive.
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
-import type { ProcessGroup } from "./process-group.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import { DISK_NAME, SOCKET_NAME } from "./workerd-config.ts";
 
 /** Where and with what workerd runs. */
