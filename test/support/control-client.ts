@@ -93,6 +93,11 @@ export class ControlClient {
     await this.#sending;
   }
 
+  /** Sends a text message, which no client does. */
+  sendText(text: string): void {
+    this.#socket.send(text);
+  }
+
   /** Sends a request with a JSON body. @returns its stream */
   async request(method: string, path: string, body?: unknown): Promise<number> {
     const bytes = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body));

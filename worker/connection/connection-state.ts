@@ -9,6 +9,7 @@ import type { TransportState } from "../protocol/noise/transport.ts";
 export interface ConnectionState {
   /** Random name; also the socket's tag. */
   readonly id: string;
+  readonly openedAt: number;
   /** Capability version of the handshake. */
   readonly version: number;
   /** Proven by the handshake once the first record was opened. */

@@ -12,7 +12,7 @@ import {
   sendData,
   sendHeaders,
 } from "../protocol/http2/connection.ts";
-import { ATTACHMENT_MAX, WEBSOCKET_MAX_SEND } from "../protocol/limits.ts";
+import { ATTACHMENT_MAX, CONNECTION_BODIES_MAX, WEBSOCKET_MAX_SEND } from "../protocol/limits.ts";
 import type { NoiseCrypto } from "../protocol/noise/crypto.ts";
 import { openRecords, sealRecords } from "../protocol/noise/transport.ts";
 import type { ConnectionState, RequestStream, StreamState } from "./connection-state.ts";
@@ -83,10 +83,13 @@ export class ControlConnection {
     return stream;
   }
 
-  /** Keeps a piece of a request body. @returns false when the body is over its limit */
+  /** Keeps a piece of a request body. @returns false when the body, or all of the connection's, are over their limit */
   keepBody(stream: RequestStream, data: Uint8Array): boolean {
     stream.received += data.length;
     if (stream.received > stream.limit) return false;
+    let total = 0;
+    for (const other of this.state.streams) if (other.kind === "request") total += other.received;
+    if (total > CONNECTION_BODIES_MAX) return false;
     const pieces = this.#arrived.get(stream.id);
     if (pieces === undefined) this.#arrived.set(stream.id, [data]);
     else pieces.push(data);
@@ -160,11 +163,12 @@ export class ControlConnection {
     }
   }
 
-  /** Stores the state and sends what has collected. */
+  /** Stores the state and sends what has collected; on a socket that is closing it goes nowhere. */
   flush(): void {
-    this.#spillBodies();
     const out = this.#out;
     this.#out = [];
+    if (!this.isOpen) return;
+    this.#spillBodies();
     const sealed = out.length === 0 ? EMPTY : sealRecords(this.#ports.crypto, this.state.noise, concat(out));
     this.#attach();
     for (let at = 0; at < sealed.length; at += WEBSOCKET_MAX_SEND) {
@@ -183,22 +187,26 @@ export class ControlConnection {
     this.#out.push(...parts);
   }
 
-  /** Ends the connection because the peer broke a protocol; HTTP/2 peers are told which rule. */
-  fail(error: ProtocolError): void {
-    if (error.code === "http2") {
-      goAway(this.state.http2, error.http2, this.#out);
-      this.flush();
-    }
-    this.close(1002, "protocol error");
+  /** Tells an HTTP/2 peer which rule it broke; the connection is to be closed then. */
+  sendGoAway(error: ProtocolError): void {
+    if (error.code === "http2") goAway(this.state.http2, error.http2, this.#out);
+    this.flush();
   }
 
-  /** Closes the socket. */
-  close(code: number, reason: string): void {
-    try {
+  /** Whether the socket still takes and gives messages. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Forgets all streams and closes the socket. @returns what the streams were for */
+  close(code: number, reason: string): readonly StreamState[] {
+    const { streams } = this.state;
+    for (const stream of [...streams]) this.dropStream(stream.id);
+    if (this.isOpen) {
+      this.#attach();
       this.#socket.close(code, reason);
-    } catch {
-      // The socket is closed already, which is what was wanted.
     }
+    return streams;
   }
 
   #hold(stream: StreamState, bytes: Uint8Array, endsStream: boolean): void {

@@ -1,8 +1,9 @@
 // The endpoints inside Noise: what a handler gets and what it may answer (control-protocol.md 4–6). Each endpoint is
 // one file of this folder; dispatch.ts finds it.
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
-import { utf8 } from "../protocol/bytes.ts";
+import { EMPTY, utf8 } from "../protocol/bytes.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 /** A request that has arrived whole, with what the connection proves of its sender. */
 export interface ControlRequest {
@@ -20,13 +21,19 @@ export interface ControlContext {
   readonly tailnetName: string;
   readonly magicDnsSuffix: string;
   readonly now: number;
+  readonly registerLimit: RateLimit;
   /** URL of the login page of a pending registration. */
   loginUrl(pendingId: string): string;
 }
 
 /** What becomes of a request's stream. */
 export type ControlReply =
-  | { readonly kind: "response"; readonly status: number; readonly type: string; readonly body: Uint8Array; readonly headers?: readonly (readonly [string, string])[] }
+  | {
+      readonly kind: "response";
+      readonly status: number;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: Uint8Array;
+    }
   /** Stay open and follow the node's netmap, beginning with `first`. */
   | { readonly kind: "map-stream"; readonly nodeId: number; readonly nodeKey: NodeKey; readonly first: () => Uint8Array }
   /** Stay open until the pending registration is decided. */
@@ -37,15 +44,20 @@ export type ControlHandler = (request: ControlRequest, context: ControlContext) 
 
 /** A JSON answer. */
 export function json(body: unknown, status = 200): ControlReply {
-  return { kind: "response", status, type: "application/json", body: utf8(JSON.stringify(body)) };
+  return { kind: "response", status, headers: [["content-type", "application/json"]], body: utf8(JSON.stringify(body)) };
 }
 
 /** A short text; with an error status, what the client puts into its log. */
-export function text(status: number, body: string): ControlReply {
-  return { kind: "response", status, type: "text/plain; charset=utf-8", body: utf8(body) };
+export function text(
+  status: number,
+  body: string,
+  headers: readonly (readonly [string, string])[] = [],
+): ControlReply {
+  const type = ["content-type", "text/plain; charset=utf-8"] as const;
+  return { kind: "response", status, headers: [type, ...headers], body: utf8(body) };
 }
 
 /** An answer without a body. */
 export function empty(status: number): ControlReply {
-  return { kind: "response", status, type: "", body: new Uint8Array(0) };
+  return { kind: "response", status, headers: [], body: EMPTY };
 }

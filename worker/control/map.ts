@@ -18,7 +18,7 @@ export const map: ControlHandler = (request, context) => {
   const current = wanted.isReadOnly ? node : report(node, wanted, context);
   if (wanted.omitsPeers && !wanted.isReadOnly) return empty(200);
   const body = mapFrame(context.runtime.encoder.full(context.runtime.tailnet, current, context.now, wanted.omitsPeers));
-  return { kind: "response", status: 200, type: "application/json", body };
+  return { kind: "response", status: 200, headers: [], body };
 };
 
 function stream(node: Node, wanted: MapRequest, { runtime, now }: ControlContext): ControlReply {

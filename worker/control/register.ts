@@ -6,11 +6,13 @@ import { parseRegisterRequest } from "../protocol/control/register.ts";
 import { fromUtf8 } from "../protocol/bytes.ts";
 import { registerNode } from "../tailnet/commands/register-node.ts";
 import { describeRefusal } from "../tailnet/refusal.ts";
-import { type ControlHandler, json } from "./control-endpoint.ts";
+import { type ControlHandler, json, text } from "./control-endpoint.ts";
 
 /** Registers, renews, logs out or sends to the login page. */
 export const register: ControlHandler = (request, context) => {
   const { runtime, tailnetName, magicDnsSuffix } = context;
+  const waitSeconds = context.registerLimit.take(request.machineKey, context.now);
+  if (waitSeconds > 0) return text(429, "too many register requests", [["retry-after", String(waitSeconds)]]);
   const registration = {
     request: parseRegisterRequest(parseJsonObject(fromUtf8(request.body))),
     machineKey: request.machineKey,

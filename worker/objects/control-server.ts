@@ -1,7 +1,8 @@
 // The control connections of one tailnet: accepts sockets, feeds their bytes to the endpoints inside Noise and keeps
 // track of who watches what. Everything that outlives an event is in the sockets' attachments and in SQLite.
 import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
-import type { ControlContext, ControlReply } from "../control/control-endpoint.ts";
+import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
+import { RateLimit } from "../control/rate-limit.ts";
 import type { ConnectionState, MapStream, RequestStream, StreamState } from "../connection/connection-state.ts";
 import { ControlConnection } from "../connection/control-connection.ts";
 import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
@@ -10,7 +11,7 @@ import type { Settings } from "../env.ts";
 import { toRegistered, toRegisterError } from "../mapper/to-register-response.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
-import { EMPTY, toHex, utf8 } from "../protocol/bytes.ts";
+import { EMPTY, toHex } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type Http2Event, openConnection } from "../protocol/http2/connection.ts";
 import { challengeKeyOf } from "../protocol/keys.ts";
@@ -26,6 +27,8 @@ import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 
 /** A client that has not opened its windows for this long is gone or hostile. */
 const HELD_BACK_MAX_MS = 60_000;
+/** A client that has not sent a valid request for this long after its handshake never will. */
+const SILENCE_MAX_MS = 30_000;
 
 /** What the server needs from its object. */
 export interface ControlServerPorts {
@@ -41,6 +44,7 @@ export interface ControlServerPorts {
 export class ControlServer {
   readonly #ports: ControlServerPorts;
   readonly #connections = new Map<string, ControlConnection>();
+  readonly #registerLimit = new RateLimit();
   #sessions: SessionIndex | undefined;
 
   constructor(ports: ControlServerPorts) {
@@ -60,19 +64,22 @@ export class ControlServer {
   async accept(initiation: Uint8Array, remoteAddress: string, publicOrigin: string): Promise<WebSocket> {
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
     const id = toHex(randomBytes(16));
+    const openedAt = Date.now();
     try {
       const handshake = await respond(noiseCrypto, this.#ports.noiseKeys(), initiation, randomBytes(32));
       this.#ports.ctx.acceptWebSocket(server, [id]);
       const early = encodeEarlyPayload(challengeKeyOf(noiseCrypto.publicKey(randomBytes(32))));
       const greeting = [early];
       const http2 = openConnection(greeting);
-      const { version, machineKey, transport } = handshake;
-      const state: ConnectionState = { id, version, machineKey, remoteAddress, publicOrigin, noise: transport, http2, streams: [] };
+      const { version, machineKey, transport: noise } = handshake;
+      const from = { machineKey, remoteAddress, publicOrigin };
+      const state: ConnectionState = { id, openedAt, version, ...from, noise, http2, streams: [] };
       const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
       this.#connections.set(id, connection);
       connection.sendRaw(handshake.response);
       connection.sendPlaintext(greeting);
       connection.flush();
+      this.#ports.clock.startKeepAlives(openedAt);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       refuseHandshake(server, error);
@@ -85,6 +92,7 @@ export class ControlServer {
     if (typeof message === "string") return socket.close(1003, "binary messages only");
     if (message.byteLength > WEBSOCKET_MAX_RECEIVE) return socket.close(1009, "message too big");
     const connection = this.#connectionOf(socket);
+    if (!connection.isOpen) return; // what a client sent before it saw our close
     try {
       for (const event of connection.receive(new Uint8Array(message), Date.now())) this.#handle(connection, event);
       connection.flush();
@@ -95,21 +103,17 @@ export class ControlServer {
 
   /** The socket is gone. */
   closed(socket: WebSocket): void {
-    const connection = this.#connectionOf(socket);
-    this.#connections.delete(connection.state.id);
-    for (const stream of [...connection.state.streams]) {
-      connection.dropStream(stream.id);
-      this.#ended(connection, stream);
-    }
+    this.#drop(this.#connectionOf(socket), 1000, "");
   }
 
-  /** Sends a keep-alive on every map stream; drops clients that take nothing any more. */
+  /** Sends a keep-alive on every map stream; drops clients that take nothing, or have asked for nothing. */
   keepAlive(now: number): void {
     const frame = keepAliveFrame(now);
     for (const socket of this.#ports.ctx.getWebSockets()) {
       const connection = this.#connectionOf(socket);
-      if (connection.state.streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now)) {
-        connection.close(1001, "client takes no data");
+      const problem = whyUseless(connection.state, now);
+      if (problem !== undefined) {
+        this.#drop(connection, 1008, problem);
         continue;
       }
       const idle = connection.state.streams.filter(({ kind, held }) => kind === "map" && held === undefined);
@@ -118,9 +122,9 @@ export class ControlServer {
     }
   }
 
-  /** Whether any node watches its netmap. */
-  hasMapStreams(): boolean {
-    return this.sessions().watching.size > 0;
+  /** Whether anybody is connected. */
+  hasConnections(): boolean {
+    return this.#ports.ctx.getWebSockets().length > 0;
   }
 
   /** Answers a request that waited for a person. */
@@ -131,14 +135,12 @@ export class ControlServer {
     const node = pending?.nodeId == null ? undefined : tailnet.nodes.get(pending.nodeId);
     this.sessions().remove({ connection, stream });
     if (node !== undefined) {
-      const body = toRegistered(tailnet, node, this.#ports.settings.magicDnsSuffix);
-      this.#respond(connection, stream.id, 200, "application/json", utf8(JSON.stringify(body)));
+      this.#reply(connection, stream.id, json(toRegistered(tailnet, node, this.#ports.settings.magicDnsSuffix)));
     } else if (pending?.state === "denied") {
-      const body = toRegisterError(describeRefusal({ reason: "login-denied" }));
-      this.#respond(connection, stream.id, 200, "application/json", utf8(JSON.stringify(body)));
+      this.#reply(connection, stream.id, json(toRegisterError(describeRefusal({ reason: "login-denied" }))));
     } else {
       // The client asks again with the same follow-up, which then leads to a new login page.
-      this.#respond(connection, stream.id, 410, "text/plain", utf8("login expired; asking for a new one"));
+      this.#reply(connection, stream.id, text(410, "login expired; asking for a new one"));
     }
     connection.flush();
   }
@@ -176,7 +178,7 @@ export class ControlServer {
         const stream = connection.stream(event.streamId);
         if (stream?.kind !== "request") return;
         if (!connection.keepBody(stream, event.data)) {
-          return this.#respond(connection, stream.id, 413, "text/plain", utf8("request body too large"));
+          return this.#reply(connection, stream.id, text(413, "request body too large"));
         }
         if (event.endStream) this.#answer(connection, stream);
         return;
@@ -201,15 +203,21 @@ export class ControlServer {
       reply = dispatch(request, this.#context(connection));
     } catch (error) {
       console.error(`control ${stream.method} ${stream.path} failed:`, error);
-      return this.#respond(connection, stream.id, 500, "text/plain", utf8("internal error"));
+      reply = text(500, "internal error");
     }
+    this.#reply(connection, stream.id, reply);
+  }
+
+  #reply(connection: ControlConnection, streamId: number, reply: ControlReply): void {
     switch (reply.kind) {
       case "response":
-        return this.#respond(connection, stream.id, reply.status, reply.type, reply.body);
+        return connection.respond(streamId, reply, Date.now());
       case "wait":
-        return this.#park(connection, stream.id, reply.pendingId);
-      case "map-stream":
-        return this.#openMap(connection, { kind: "map", id: stream.id, held: undefined, nodeId: reply.nodeId, nodeKey: reply.nodeKey }, reply.first);
+        return this.#park(connection, streamId, reply.pendingId);
+      case "map-stream": {
+        const { nodeId, nodeKey } = reply;
+        return this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey }, reply.first);
+      }
     }
   }
 
@@ -221,13 +229,9 @@ export class ControlServer {
       tailnetName,
       magicDnsSuffix,
       now: Date.now(),
+      registerLimit: this.#registerLimit,
       loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
     };
-  }
-
-  #respond(connection: ControlConnection, streamId: number, status: number, type: string, body: Uint8Array): void {
-    const headers = type === "" ? [] : ([["content-type", type]] as const);
-    connection.respond(streamId, { status, headers, body }, Date.now());
   }
 
   #park(connection: ControlConnection, streamId: number, pendingId: string): void {
@@ -251,7 +255,6 @@ export class ControlServer {
     }
     sessions.add({ connection, stream });
     connection.push(stream.id, first(), now);
-    this.#ports.clock.startKeepAlives(now);
   }
 
   /** A stream was ended by the client or with its socket. */
@@ -263,10 +266,18 @@ export class ControlServer {
     this.#ports.runtime().execute((tailnet, { now }) => disconnectNode(tailnet, stream.nodeId, now));
   }
 
+  #drop(connection: ControlConnection, code: number, reason: string): void {
+    this.#connections.delete(connection.state.id);
+    for (const stream of connection.close(code, reason)) this.#ended(connection, stream);
+  }
+
   #fail(connection: ControlConnection, error: unknown): void {
-    if (error instanceof ProtocolError) return connection.fail(error);
-    console.error("control connection failed:", error);
-    connection.close(1011, "internal error");
+    if (!(error instanceof ProtocolError)) {
+      console.error("control connection failed:", error);
+      return this.#drop(connection, 1011, "internal error");
+    }
+    connection.sendGoAway(error);
+    this.#drop(connection, 1002, "protocol error");
   }
 }
 
@@ -275,4 +286,10 @@ function refuseHandshake(socket: WebSocket, error: ProtocolError): void {
   socket.accept();
   if (error.code !== "noise-handshake-failed") socket.send(encodeHandshakeError(error.message));
   socket.close(1008, "handshake refused");
+}
+
+/** Why a connection is not worth keeping: it takes nothing, or its handshake may have been a replay. */
+function whyUseless({ streams, http2, openedAt }: ConnectionState, now: number): string | undefined {
+  if (streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now)) return "client takes no data";
+  return http2.highestId === 0 && openedAt + SILENCE_MAX_MS < now ? "client asks for nothing" : undefined;
 }

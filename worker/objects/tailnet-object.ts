@@ -68,7 +68,7 @@ export class TailnetObject extends DurableObject<Env> {
 
   override alarm(): void {
     const now = Date.now();
-    const due = this.#clock.ring(now, this.#control.hasMapStreams());
+    const due = this.#clock.ring(now, this.#control.hasConnections());
     if (due.isKeepAliveDue) this.#control.keepAlive(now);
     if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
   }

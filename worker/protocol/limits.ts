@@ -14,8 +14,8 @@ export const WEBSOCKET_MAX_RECEIVE = 1 << 20;
 
 /** HTTP/2: payload of one frame (RFC 9113 §4.2, the default that both sides keep). */
 export const HTTP2_MAX_FRAME = 16_384;
-/** HTTP/2: compressed header block including CONTINUATION. Real requests need under 500 bytes. */
-export const HTTP2_MAX_HEADER_BLOCK = 6_144;
+/** HTTP/2: compressed header block including CONTINUATION. Real requests need under 500 bytes; it lies in attachments. */
+export const HTTP2_MAX_HEADER_BLOCK = 4_096;
 /** HTTP/2: decoded header list, counted as RFC 9113 §6.5.2 does; announced as MAX_HEADER_LIST_SIZE. */
 export const HTTP2_MAX_HEADER_LIST = 16_384;
 /** HTTP/2: CONTINUATION frames in one header block. */
@@ -61,6 +61,8 @@ export const DERP_MAX_CONNECTIONS_PER_KEY = 8;
 export const DERP_MAX_PENDING_LOGINS = 1_000;
 /** DERP: peers remembered as having heard from a connection, to be told when it ends; the oldest are forgotten first. */
 export const DERP_MAX_HEARD_BY = 2_000;
+/** DERP: reports of absent peers to one client at once; one more is earned per second (wire: derpserver). */
+export const DERP_REPORTS_BURST = 3;
 /** DERP: part of a frame that is kept in the socket's attachment; more goes to storage. */
 export const DERP_MAX_INLINE_PARTIAL = 4096;
 /** DERP: time to log in, counted in whole rounds of the alarm. */
@@ -78,6 +80,8 @@ export const REGISTER_BODY_MAX = 1 << 20;
 export const MAP_BODY_MAX = 1 << 20;
 export const C2N_REPLY_BODY_MAX = 16 << 20;
 export const OTHER_BODY_MAX = 1 << 20;
+/** Request bodies that one connection may have in flight in all. */
+export const CONNECTION_BODIES_MAX = 20 << 20;
 /** Bodies of public HTTP requests. */
 export const API_BODY_MAX = 10 << 20;
 
@@ -85,3 +89,6 @@ export const API_BODY_MAX = 10 << 20;
 export const NODE_MAX_ENDPOINTS = 50;
 /** Hostinfo as stored, serialised. */
 export const HOSTINFO_MAX = 64 << 10;
+
+/** Characters of a policy file. */
+export const POLICY_MAX_TEXT = 1 << 20;

@@ -45,11 +45,11 @@ export class AlarmClock {
   }
 
   /** Tells what is due, with the next keep-alive already scheduled: an alarm that fails later must not end the series. */
-  ring(now: number, hasMapStreams: boolean): DueWork {
+  ring(now: number, hasConnections: boolean): DueWork {
     const isKeepAliveDue = this.#keepAliveAt !== undefined && this.#keepAliveAt <= now;
     const isDeadlineDue = this.#deadlineAt !== undefined && this.#deadlineAt <= now;
     if (isKeepAliveDue) {
-      this.#keepAliveAt = hasMapStreams ? now + KEEP_ALIVE_MS : undefined;
+      this.#keepAliveAt = hasConnections ? now + KEEP_ALIVE_MS : undefined;
       if (this.#keepAliveAt === undefined) this.#storage.kv.delete("keep-alive-at");
       else this.#storage.kv.put("keep-alive-at", this.#keepAliveAt);
     }
