@@ -175,6 +175,17 @@ describe("with Node's http2 client", () => {
     expect(server.state.streams).toEqual([]);
   });
 
+  test("reads header values of every octet that a value may have, Huffman-coded or not", async () => {
+    const { client, server } = open();
+    const octets = Array.from({ length: 0xff - 0x20 }, (_, i) => String.fromCharCode(0x21 + i)).filter(
+      (c) => c !== "\x7f",
+    );
+    const values = [octets.join(""), ...octets.map((octet) => `aaaaaaaaaaaaaaaaaaaa${octet}`)];
+    await Promise.all(values.map((value, i) => finished(client.request({ ":path": "/count", [`x-${i}`]: value }))));
+    const received = server.events.flatMap((event) => (event.type === "request" ? event.head.headers : []));
+    expect(received.map(([, value]) => value).sort()).toEqual(values.sort());
+  });
+
   test("answers PING", async () => {
     const { client } = open();
     const payload = Buffer.from("8 bytes!");
