@@ -85,10 +85,20 @@ export const CONNECTION_BODIES_MAX = 20 << 20;
 /** Bodies of public HTTP requests. */
 export const API_BODY_MAX = 10 << 20;
 
+/** Policy file, UTF-8; SQLite in an object takes values of up to 2 MB. */
+export const POLICY_MAX = 1 << 20;
+/** JSON of the devices in one answer of an object; the platform refuses results of more than 32 MiB. */
+export const DEVICE_PAGE_MAX = 8 << 20;
+/** Routes approved for one node, and tags given to one. */
+export const NODE_MAX_ROUTES = 10_000;
+export const NODE_MAX_TAGS = 1_000;
+
 /** Endpoints kept of one node. */
 export const NODE_MAX_ENDPOINTS = 50;
-/** Hostinfo as stored, serialised. */
+/** Hostinfo as stored, serialised, in UTF-16 units. */
 export const HOSTINFO_MAX = 64 << 10;
+/** Hostinfo: objects and lists within each other. Real ones have three levels. */
+export const HOSTINFO_MAX_DEPTH = 16;
 
 /** Characters of a policy file. */
 export const POLICY_MAX_TEXT = 1 << 20;

@@ -28,6 +28,15 @@ export function privateKey(seed: number): Uint8Array {
   return key;
 }
 
+const open: RelayClient[] = [];
+
+/** Closes all clients and waits until the relay knows. */
+export async function closeAll(): Promise<void> {
+  const clients = open.splice(0);
+  for (const client of clients) client.socket.close();
+  await Promise.all(clients.map((client) => client.closed));
+}
+
 /** Opens a connection; the client has not logged in. `chunk` cuts what it sends into pieces of that size. */
 export async function connect(seed: number, chunk = Number.POSITIVE_INFINITY): Promise<RelayClient> {
   const headers = { upgrade: "websocket", "sec-websocket-protocol": "derp" };
@@ -47,7 +56,9 @@ export async function connect(seed: number, chunk = Number.POSITIVE_INFINITY): P
     socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
   });
   socket.accept();
-  return Object.assign(client, { socket, closed });
+  const relayClient = Object.assign(client, { socket, closed });
+  open.push(relayClient);
+  return relayClient;
 }
 
 /** Opens a connection and logs in. */

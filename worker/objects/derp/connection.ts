@@ -1,0 +1,197 @@
+// One client's connection to the relay: its socket, what is known of it, and what may be sent to it. Everything that a
+// frame can change is in the socket's attachment when a handler returns, so that the object may hibernate between any two
+// bytes. Kept in memory only, because hibernation needs ten quiet seconds, after which they are worthless: the send queue
+// (a lost packet is a lost packet), the budget of reports, and the frames that arrive during admission.
+import { randomBytes } from "../../platform/random.ts";
+import { type DecoderState, newDecoder } from "../../protocol/derp/decode.ts";
+import { encodePeerGone, encodePing, KEEP_ALIVE } from "../../protocol/derp/encode.ts";
+import { type Frame, keyText, PeerGoneReason, PING_LENGTH } from "../../protocol/derp/frame.ts";
+import type { ClientLogin } from "../../protocol/derp/login.ts";
+import { SendQueue } from "../../protocol/derp/send-queue.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import {
+  DERP_MAX_HEARD_BY,
+  DERP_MAX_HELD,
+  DERP_REPORTS_BURST,
+  DERP_STALLED_MS,
+  WEBSOCKET_MAX_SEND,
+} from "../../protocol/limits.ts";
+
+/** What survives hibernation, in the socket's attachment: about 13 KB at most. */
+export interface ConnectionState {
+  /** Random, so that no counter has to survive; stands for the connection in the `heardBy` of others. */
+  readonly id: number;
+  readonly openedAtMs: number;
+  /**
+   * `greeted`: has our key and owes its ClientInfo. `admitting`: waits for the tailnet's word. `admitted`: may relay.
+   * `closed`: has left, whatever the platform still says of its socket.
+   */
+  phase: "greeted" | "admitting" | "admitted" | "closed";
+  /** Node key, 32 raw bytes; empty before login. */
+  nodeKey: Uint8Array;
+  canAckPings: boolean;
+  /** Whether the client calls this region its home. */
+  isHome: boolean;
+  /** Orders the connections of one node key: the highest receives. */
+  activity: number;
+  /** Connections that a packet from this one went to, oldest first. */
+  heardBy: Uint32Array;
+  decoder: DecoderState;
+  /** Number of parts in which the unfinished frame lies in storage; 0 while it fits here. */
+  storedParts: number;
+}
+
+/** A connection, from its greeting to its end. */
+export class Connection {
+  readonly socket: WebSocket;
+  readonly state: ConnectionState;
+  /** The node key as the index has it; empty before login. */
+  key: string;
+  /** Whether the attachment is behind the state. */
+  isDirty = false;
+  /** Bytes of the unfinished frame that are in storage. */
+  storedBytes: number;
+  #queue: SendQueue;
+  #held: Frame[] = [];
+  #heldBytes = 0;
+  #reports = DERP_REPORTS_BURST;
+  #reportedAtMs = 0;
+
+  /** @param state as it was saved, with the unfinished frame put back */
+  constructor(socket: WebSocket, state: ConnectionState) {
+    this.socket = socket;
+    this.state = state;
+    this.key = state.nodeKey.length === 0 ? "" : keyText(state.nodeKey, 0);
+    this.storedBytes = state.storedParts === 0 ? 0 : state.decoder.length;
+    this.#queue = new SendQueue(state.canAckPings);
+  }
+
+  /** The connection of a socket that has just been accepted. */
+  static open(socket: WebSocket, nowMs: number): Connection {
+    return new Connection(socket, {
+      id: new DataView(randomBytes(4).buffer).getUint32(0),
+      openedAtMs: nowMs,
+      phase: "greeted",
+      nodeKey: new Uint8Array(0),
+      canAckPings: false,
+      isHome: false,
+      activity: 0,
+      heardBy: new Uint32Array(0),
+      decoder: newDecoder(),
+      storedParts: 0,
+    });
+  }
+
+  /** Brings the attachment up to date. Of an unfinished frame in storage it holds nothing. */
+  save(): void {
+    const { decoder, storedParts } = this.state;
+    const length = storedParts === 0 ? decoder.length : 0;
+    const partial = decoder.partial.slice(0, length);
+    this.socket.serializeAttachment({ ...this.state, decoder: { partial, length, skip: decoder.skip } });
+    this.isDirty = false;
+  }
+
+  /** Ends admission in the client's favour. */
+  admit(login: ClientLogin): void {
+    this.state.phase = "admitted";
+    this.state.nodeKey = login.nodeKey;
+    this.state.canAckPings = login.canAckPings;
+    this.key = keyText(login.nodeKey, 0);
+    this.#queue = new SendQueue(login.canAckPings);
+    this.isDirty = true;
+  }
+
+  /** Keeps a frame until admission is decided. @throws ProtocolError `derp` when there are too many. */
+  hold(frame: Frame): void {
+    this.#heldBytes += frame.bytes.length;
+    if (this.#heldBytes > DERP_MAX_HELD) throw new ProtocolError("derp", "too much was sent before login ended");
+    this.#held.push(frame);
+  }
+
+  /** The frames that were kept, in order, once. */
+  takeHeld(): Frame[] {
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
+
+  /** Whether bytes may be sent at once. */
+  get isOpen(): boolean {
+    return this.#queue.isOpen;
+  }
+
+  /** Sends whole frames now; the caller has asked {@link isOpen}, or they are too few to matter. */
+  send(frames: Uint8Array): void {
+    this.#transmit(frames);
+    if (!this.#queue.noteSent(frames.length)) return;
+    const nonce = randomBytes(PING_LENGTH);
+    this.#queue.notePing(nonce, Date.now());
+    this.#transmit(encodePing(nonce));
+  }
+
+  /** Lets a frame of its own buffer wait for room. @returns the number of frames that were dropped for it */
+  enqueue(frame: Uint8Array, isUrgent: boolean): number {
+    return this.#queue.push(frame, isUrgent);
+  }
+
+  /** Sends a small frame of the relay itself, before all packets that wait. */
+  post(frame: Uint8Array): void {
+    if (this.isOpen) this.send(frame);
+    else this.enqueue(frame, true);
+  }
+
+  /** Takes the nonce of a Pong and sends what waited for it. */
+  acknowledge(nonce: Uint8Array): void {
+    this.#queue.acknowledge(nonce);
+    this.#drain();
+  }
+
+  /** Sends the keep-alive that every client waits for. */
+  keepAlive(): void {
+    this.#queue.noteKeepAlive();
+    this.send(KEEP_ALIVE);
+    this.#drain();
+  }
+
+  /** Whether the client has long not read what was sent to it. */
+  isStalled(nowMs: number): boolean {
+    const sinceMs = this.#queue.waitingSinceMs;
+    return sinceMs !== undefined && nowMs - sinceMs > DERP_STALLED_MS;
+  }
+
+  /** Tells the client that a peer is not here, now and then: one report per second, three at once. */
+  reportAbsent(peer: Uint8Array, nowMs: number): void {
+    const earned = (nowMs - this.#reportedAtMs) / 1000;
+    this.#reports = Math.min(DERP_REPORTS_BURST, this.#reports + earned);
+    this.#reportedAtMs = nowMs;
+    if (this.#reports < 1) return;
+    this.#reports--;
+    this.post(encodePeerGone(peer, PeerGoneReason.NOT_HERE));
+  }
+
+  /** Notes that a packet of this connection goes to another. */
+  noteHeardBy(id: number): void {
+    const { heardBy } = this.state;
+    if (heardBy.includes(id)) return;
+    const kept = heardBy.subarray(heardBy.length < DERP_MAX_HEARD_BY ? 0 : 1);
+    this.state.heardBy = Uint32Array.of(...kept, id);
+    this.isDirty = true;
+  }
+
+  #drain(): void {
+    for (let frame = this.#queue.take(); frame !== undefined; frame = this.#queue.take()) this.send(frame);
+  }
+
+  // NOTE: the platform keeps the whole buffer behind a view until the bytes are out, so a small view of a large message
+  // is copied. Sending throws once the socket is going away; webSocketClose comes next and cleans up.
+  #transmit(bytes: Uint8Array): void {
+    const owned = bytes.length * 4 < bytes.buffer.byteLength ? bytes.slice() : bytes;
+    try {
+      for (let at = 0; at < owned.length; at += WEBSOCKET_MAX_SEND) {
+        this.socket.send(owned.subarray(at, at + WEBSOCKET_MAX_SEND));
+      }
+    } catch {
+      // nobody is left to send to
+    }
+  }
+}
