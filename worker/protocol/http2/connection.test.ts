@@ -134,7 +134,7 @@ describe("a request", () => {
 
   test("that goes on after END_STREAM is reset", () => {
     const peer = openPeer();
-    peer.receive(concat([headers(1, true), headers(3, true)]));
+    peer.receive(concat([headers(1, false), data(1, Uint8Array.of(1), true), headers(3, true)]));
     peer.receive(data(1, Uint8Array.of(1), false));
     peer.receive(headers(3, true, [["a", "b"]]));
     expect(resets(peer.sent())).toEqual([
@@ -212,9 +212,11 @@ describe("receive windows", () => {
   test("of a stream are not returned with its last frame", () => {
     const peer = openPeer();
     peer.receive(headers(1, false));
-    for (let i = 0; i < 8; i++) peer.receive(data(1, new Uint8Array(5000), false));
+    peer.receive(data(1, new Uint8Array(16_384), false));
     peer.receive(data(1, new Uint8Array(16_384), true));
-    expect(windowUpdates(peer.sent(), 1)).toBe(35_000);
+    const sent = peer.sent();
+    expect(windowUpdates(sent, 0)).toBe(32_768);
+    expect(windowUpdates(sent, 1)).toBe(0);
   });
 });
 
@@ -242,9 +244,13 @@ describe("sendHeaders", () => {
 });
 
 describe("END_STREAM of ours", () => {
-  test("closes a stream whose request has ended", () => {
+  test.each([
+    ["head", headers(1, true)],
+    ["body", concat([headers(1, false), data(1, EMPTY, true)])],
+    ["trailers", concat([headers(1, false), headers(1, true, [["a", "b"]])])],
+  ])("closes a stream whose request has ended with its %s", (_, request) => {
     const peer = openPeer();
-    peer.receive(headers(1, true));
+    peer.receive(request);
     sendHeaders(peer.state, 1, { status: 204 }, true, peer.out);
     expect(framesOf(peer.sent()).map(({ type, flags }) => [type, flags])).toEqual([[FrameType.HEADERS, 5]]);
     expect(peer.state.streams).toEqual([]);
@@ -317,7 +323,7 @@ describe("sendData", () => {
   test("waits while a lowered INITIAL_WINDOW_SIZE holds the window below 0", () => {
     const peer = openStream([[Setting.INITIAL_WINDOW_SIZE, 100]]);
     sendData(peer.state, 1, new Uint8Array(80), false, peer.out);
-    peer.receive(encodeSettings([[Setting.INITIAL_WINDOW_SIZE, 10]]));
+    expect(peer.receive(encodeSettings([[Setting.INITIAL_WINDOW_SIZE, 10]]))).toEqual([]);
     expect(sendWindow(peer.state, 1)).toBe(0);
     peer.receive(encodeWindowUpdate(1, 70));
     expect(sendWindow(peer.state, 1)).toBe(0);

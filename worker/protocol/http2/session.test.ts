@@ -14,7 +14,7 @@ type Action =
   | { do: "trailers"; which: number }
   | { do: "reset"; which: number; code: number }
   | { do: "window"; which: number | undefined; increment: number }
-  | { do: "late data"; length: number }
+  | { do: "late data"; length: number; padding: number | undefined }
   | { do: "ping" | "priority" | "settings" }
   | { do: "unknown" | "goaway"; length: number };
 
@@ -38,7 +38,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     which: fc.option(which, { nil: undefined }),
     increment: fc.integer({ min: 1, max: 1e6 }),
   }),
-  fc.record({ do: fc.constant("late data" as const), length }),
+  fc.record({ do: fc.constant("late data" as const), length, padding }),
   fc.record({ do: fc.constantFrom("ping" as const, "priority" as const, "settings" as const) }),
   fc.record({ do: fc.constantFrom("unknown" as const, "goaway" as const), length }),
 );
@@ -65,7 +65,7 @@ class Script {
         this.#data(next);
         break;
       case "late data":
-        this.#lateData(next.length);
+        this.#lateData(next);
         break;
       case "trailers":
         this.#onOpen(next.which, (streamId) => this.#trailers(streamId));
@@ -156,9 +156,9 @@ class Script {
     });
   }
 
-  #lateData(length: number): void {
+  #lateData({ length, padding }: Action & { do: "late data" }): void {
     const streamId = this.#closed[0];
-    if (streamId !== undefined) this.#frame(FrameType.DATA, 0, streamId, new Uint8Array(length));
+    if (streamId !== undefined) this.#frame(FrameType.DATA, 0, streamId, new Uint8Array(length), padding);
   }
 
   #window(streamId: number, increment: number): void {
@@ -261,7 +261,7 @@ describe("a session", () => {
     { do: "ping" },
     { do: "request", path: "/third", pieces: 2, padding: undefined, priority: false, endStream: false },
     { do: "reset", which: 1, code: 8 },
-    { do: "late data", length: 20 },
+    { do: "late data", length: 20, padding: 3 },
     { do: "trailers", which: 0 },
     { do: "priority" },
     { do: "goaway", length: 25 },

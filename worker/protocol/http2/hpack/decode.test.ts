@@ -215,6 +215,7 @@ describe("decodeBlock", () => {
     ["a block that ends before the value", "40 0161"],
     ["a block that ends inside a value", "44 02 2f"],
     ["a block that ends inside a length", "44 7f"],
+    ["a size update with a fifth continuation octet", "3fe19f808000"],
     ["a length of 2^28", "44 7f 80ffff7f"],
     ["a Huffman value with wrong padding", "44 81 1e"],
   ])("refuses %s", (_, hex) => {

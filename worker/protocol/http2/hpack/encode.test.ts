@@ -28,6 +28,12 @@ describe("encodeResponseBlock", () => {
     );
   });
 
+  test.each([126, 127, 128, 254, 255, 16_510, 16_511])("writes a value of %i octets", (length) => {
+    const headers = [["a", "x".repeat(length)]] as const;
+    const fields = decodeBlock(newTable(), encodeResponseBlock(200, headers), { tableLimit: 0, maxList: 1e9 });
+    expect(fields?.slice(1)).toEqual(headers);
+  });
+
   test("is read back by the decoder, and leaves its table empty", () => {
     const text = fc.string({ maxLength: 20_000, unit: "grapheme-ascii" });
     fc.assert(
