@@ -10,7 +10,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -253,7 +252,7 @@ func currentStatus(ctx context.Context, client *local.Client, c command) event {
 func handler(client *local.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintln(w, *hostname)
+		io.WriteString(w, *hostname)
 	})
 	mux.HandleFunc("GET /whois", func(w http.ResponseWriter, r *http.Request) {
 		who, err := client.WhoIs(r.Context(), r.RemoteAddr)
