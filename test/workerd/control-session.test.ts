@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
-import { administration, connect, device, evict, join, mapBody, registerBody, theOwner } from "./support/tailnet.ts";
+import { administration, connect, device, evict, join, mapBody, registerBody, storedNodes, theOwner } from "./support/tailnet.ts";
 
 type Json = Record<string, unknown>;
 
@@ -50,7 +50,7 @@ describe("a control session", () => {
     const whole = said().flatMap((m) => (m.PeersChanged as Json[] | undefined) ?? []);
     expect([...patches, ...whole].some((p) => (p.NodeID ?? p.ID) === id && p.DiscoKey === device(4).discoKey)).toBe(true);
 
-    const outcome = await administration.changeDevice(String(id), { type: "delete" }, await theOwner());
+    const outcome = await administration.changeDevice(String(id), { type: "delete" }, await theOwner(), null);
     expect(outcome.ok).toBe(true);
     await watcher.client.until(() => said().some((m) => (m.PeersRemoved as number[] | undefined)?.includes(id as number)), "the removal");
     const last = newcomer.client.messages(newcomer.stream).at(-1)?.Node as Json;
@@ -74,8 +74,8 @@ describe("a control session", () => {
     await second.message(stream, 0);
     expect((await first.client.response(first.stream)).ended).toBe(true);
     first.client.close();
-    const record = await administration.device(String((first.first.Node as Json).StableID));
-    expect(record?.node).toMatchObject({ isOnline: true, disconnectedAt: null });
+    const row = (await storedNodes()).find(({ id }) => id === (first.first.Node as Json).ID);
+    expect(row).toMatchObject({ is_online: 1, disconnected_at: null });
   });
 
   it("sends keep-alives that carry the time, and nothing to those who have left", async () => {

@@ -7,7 +7,7 @@ import type { TransportState } from "../protocol/noise/transport.ts";
 
 /** One control connection. */
 export interface ConnectionState {
-  /** Random name; also the socket's tag. */
+  /** Random name. */
   readonly id: string;
   readonly openedAt: number;
   /** Capability version of the handshake. */

@@ -44,6 +44,7 @@ export interface ControlServerPorts {
 export class ControlServer {
   readonly #ports: ControlServerPorts;
   readonly #connections = new Map<string, ControlConnection>();
+  readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
   readonly #registerLimit = new RateLimit();
   #sessions: SessionIndex | undefined;
 
@@ -67,7 +68,7 @@ export class ControlServer {
     const openedAt = Date.now();
     try {
       const handshake = await respond(noiseCrypto, this.#ports.noiseKeys(), initiation, randomBytes(32));
-      this.#ports.ctx.acceptWebSocket(server, [id]);
+      this.#ports.ctx.acceptWebSocket(server);
       const early = encodeEarlyPayload(challengeKeyOf(noiseCrypto.publicKey(randomBytes(32))));
       const greeting = [early];
       const http2 = openConnection(greeting);
@@ -76,6 +77,7 @@ export class ControlServer {
       const state: ConnectionState = { id, openedAt, version, ...from, noise, http2, streams: [] };
       const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
       this.#connections.set(id, connection);
+      this.#bySocket.set(server, connection);
       connection.sendRaw(handshake.response);
       connection.sendPlaintext(greeting);
       connection.flush();
@@ -145,13 +147,19 @@ export class ControlServer {
     connection.flush();
   }
 
+  /**
+   * The connection of a socket. Two objects for one connection would use nonces twice, so the name in the attachment
+   * decides, not the identity of the socket object.
+   */
   #connectionOf(socket: WebSocket): ControlConnection {
-    const id = this.#ports.ctx.getTags(socket)[0] ?? "";
-    const known = this.#connections.get(id);
+    const known = this.#bySocket.get(socket);
     if (known !== undefined) return known;
     const state = socket.deserializeAttachment() as ConnectionState;
-    const connection = new ControlConnection(socket, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
-    this.#connections.set(id, connection);
+    const connection =
+      this.#connections.get(state.id) ??
+      new ControlConnection(socket, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
+    this.#connections.set(state.id, connection);
+    this.#bySocket.set(socket, connection);
     return connection;
   }
 

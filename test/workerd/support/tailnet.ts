@@ -1,6 +1,6 @@
 // A fresh tailnet for a test inside workerd, with the administration at hand and clients that connect to it.
 import { env, exports } from "cloudflare:workers";
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { administrationOf, tailnetFor } from "../../../worker/routes/tailnet-for.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
 import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
@@ -43,6 +43,13 @@ export async function evict(): Promise<void> {
     // Evicted already, and nothing has woken it since.
     if (!(error instanceof Error && error.message.includes("not currently running"))) throw error;
   }
+}
+
+/** Rows of the nodes table, as they are stored. */
+export async function storedNodes(): Promise<Record<string, unknown>[]> {
+  return await runInDurableObject(tailnetFor(env), (_, { storage }) =>
+    storage.sql.exec("select * from nodes order by id").toArray(),
+  );
 }
 
 /** A machine with one login profile, seeded by a small number. */
