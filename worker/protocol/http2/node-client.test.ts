@@ -101,13 +101,15 @@ class PipeServer {
   }
 }
 
-let session: ClientHttp2Session | undefined;
-afterEach(() => session?.destroy());
+const sessions: ClientHttp2Session[] = [];
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.destroy();
+});
 
 function open(): { client: ClientHttp2Session; server: PipeServer } {
   const server = new PipeServer();
   const client = connect("http://tailnet.example", { createConnection: () => server.clientEnd });
-  session = client;
+  sessions.push(client);
   return { client, server };
 }
 
