@@ -69,8 +69,12 @@ export class TailnetObject extends DurableObject<Env> {
   override alarm(): void {
     const now = Date.now();
     const due = this.#clock.ring(now, this.#control.hasConnections());
-    if (due.isKeepAliveDue) this.#control.keepAlive(now);
-    if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
+    try {
+      if (due.isKeepAliveDue) this.#control.keepAlive(now);
+      if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
+    } catch (error) {
+      console.error("alarm failed:", error); // six failures in a row would end the series
+    }
   }
 
   /** Public half of the Noise key, `mkey:…`. */
@@ -87,7 +91,7 @@ export class TailnetObject extends DurableObject<Env> {
 
   /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */
   administer(method: AdministrationMethod, args: readonly unknown[]): unknown {
-    const administration = new Administration(this.#tailnet(), this.#settings);
+    const administration = new Administration(this.#tailnet(), this.#settings, () => this.#privateKey("session"));
     const operation = administration[method] as (...args: unknown[]) => unknown;
     return operation.apply(administration, [...args]);
   }
@@ -105,11 +109,16 @@ export class TailnetObject extends DurableObject<Env> {
 
   #keys(): KeyPair {
     if (this.#noiseKeys === undefined) {
-      const privateKey = fromHex(this.#store.privateKey("noise", () => toHex(randomBytes(32))));
-      if (privateKey === undefined) throw new Error("stored Noise key is damaged");
+      const privateKey = this.#privateKey("noise");
       this.#noiseKeys = { privateKey, publicKey: noiseCrypto.publicKey(privateKey) };
     }
     return this.#noiseKeys;
+  }
+
+  #privateKey(purpose: "noise" | "session"): Uint8Array {
+    const key = fromHex(this.#store.privateKey(purpose, () => toHex(randomBytes(32))));
+    if (key === undefined) throw new Error(`stored ${purpose} key is damaged`);
+    return key;
   }
 }
 

@@ -3,6 +3,8 @@
 
 /** Interval of keep-alives: the client's watchdog is 120 s and an alarm may slip by up to 60 s (control-protocol.md 5.4). */
 const KEEP_ALIVE_MS = 47_000;
+/** When due work that failed is tried again. */
+const RETRY_MS = 60_000;
 
 /** What the alarm shall do now. */
 export interface DueWork {
@@ -22,11 +24,10 @@ export class AlarmClock {
     this.#deadlineAt = storage.kv.get<number>("deadline-at");
   }
 
-  /** Starts keep-alives, if they do not run. */
+  /** Starts keep-alives, if they do not run; a series that the platform gave up starts anew. */
   startKeepAlives(now: number): void {
-    if (this.#keepAliveAt !== undefined) return;
-    this.#keepAliveAt = now + KEEP_ALIVE_MS;
-    this.#storage.kv.put("keep-alive-at", this.#keepAliveAt);
+    if (this.#keepAliveAt !== undefined && this.#keepAliveAt > now - KEEP_ALIVE_MS) return;
+    this.#setKeepAlive(now + KEEP_ALIVE_MS);
     this.#schedule();
   }
 
@@ -44,17 +45,23 @@ export class AlarmClock {
     this.#schedule();
   }
 
-  /** Tells what is due, with the next keep-alive already scheduled: an alarm that fails later must not end the series. */
+  /**
+   * Tells what is due, with the next alarm already set: work that fails must neither end the series nor repeat at once.
+   * Whoever does the due work then sets the true deadline.
+   */
   ring(now: number, hasConnections: boolean): DueWork {
     const isKeepAliveDue = this.#keepAliveAt !== undefined && this.#keepAliveAt <= now;
     const isDeadlineDue = this.#deadlineAt !== undefined && this.#deadlineAt <= now;
-    if (isKeepAliveDue) {
-      this.#keepAliveAt = hasConnections ? now + KEEP_ALIVE_MS : undefined;
-      if (this.#keepAliveAt === undefined) this.#storage.kv.delete("keep-alive-at");
-      else this.#storage.kv.put("keep-alive-at", this.#keepAliveAt);
-    }
+    if (isKeepAliveDue) this.#setKeepAlive(hasConnections ? now + KEEP_ALIVE_MS : undefined);
+    if (isDeadlineDue) this.#deadlineAt = now + RETRY_MS;
     this.#schedule();
     return { isKeepAliveDue, isDeadlineDue };
+  }
+
+  #setKeepAlive(at: number | undefined): void {
+    this.#keepAliveAt = at;
+    if (at === undefined) this.#storage.kv.delete("keep-alive-at");
+    else this.#storage.kv.put("keep-alive-at", at);
   }
 
   #schedule(): void {
