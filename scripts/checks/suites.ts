@@ -9,10 +9,10 @@ export const QUICK_SUITES: readonly Suite[] = [
   commandSuite("format", ["biome check --error-on-warnings ."]),
   commandSuite("types", [
     "wrangler types worker-configuration.d.ts",
-    "tsc -p tsconfig.json",
+    "tsc -p tsconfig.worker.json",
     "tsc -p tsconfig.node.json",
   ]),
-  commandSuite("lint", ["oxlint --type-aware"]),
+  commandSuite("lint", ["oxlint --type-aware", "knip --no-progress"]),
   vitestSuite("repository", 5),
   vitestSuite("unit", 10),
   vitestSuite("workerd", 15),

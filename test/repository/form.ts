@@ -17,7 +17,7 @@ export function formProblems(file: SourceFile): string[] {
 }
 
 function nameProblems({ path: file }: SourceFile): string[] {
-  const name = path.basename(file).split(".")[0] as string;
+  const name = path.basename(file).replace(/\..*$/, "");
   return [
     ...(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) ? [] : ["its name is not in kebab-case"]),
     ...(VAGUE_NAMES.test(name) ? ["its name says nothing about what is in it"] : []),
