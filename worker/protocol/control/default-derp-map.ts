@@ -3,7 +3,12 @@
 // its own sets DERP_MAP and does not depend on this list.
 import type { DerpMap, DerpRegion } from "./derp-map.ts";
 
-type Row = readonly [regionId: number, code: string, name: string, nodes: readonly (readonly [string, string, string])[]];
+type Row = readonly [
+  regionId: number,
+  code: string,
+  name: string,
+  nodes: readonly (readonly [string, string, string])[],
+];
 
 /** Region, then host label with IPv4 and IPv6 of each relay. */
 const ROWS: readonly Row[] = [
@@ -27,14 +32,7 @@ const ROWS: readonly Row[] = [
       ["2f", "208.111.34.178", "2607:f740:0:3f::f4"],
     ],
   ],
-  [
-    3,
-    "sin",
-    "Singapore",
-    [
-      ["3a", "68.183.179.66", "2400:6180:0:d1::67d:8001"],
-    ],
-  ],
+  [3, "sin", "Singapore", [["3a", "68.183.179.66", "2400:6180:0:d1::67d:8001"]]],
   [
     4,
     "fra",
@@ -45,30 +43,9 @@ const ROWS: readonly Row[] = [
       ["4e", "134.122.74.153", "2a03:b0c0:3:d0::29:9001"],
     ],
   ],
-  [
-    5,
-    "syd",
-    "Sydney",
-    [
-      ["5a", "103.43.75.49", "2001:19f0:5801:10b7:5400:2ff:feaa:284c"],
-    ],
-  ],
-  [
-    6,
-    "blr",
-    "Bangalore",
-    [
-      ["6a", "68.183.90.120", "2400:6180:100:d0::982:d001"],
-    ],
-  ],
-  [
-    7,
-    "tok",
-    "Tokyo",
-    [
-      ["7a", "167.179.89.145", "2401:c080:1000:467f:5400:2ff:feee:22aa"],
-    ],
-  ],
+  [5, "syd", "Sydney", [["5a", "103.43.75.49", "2001:19f0:5801:10b7:5400:2ff:feaa:284c"]]],
+  [6, "blr", "Bangalore", [["6a", "68.183.90.120", "2400:6180:100:d0::982:d001"]]],
+  [7, "tok", "Tokyo", [["7a", "167.179.89.145", "2401:c080:1000:467f:5400:2ff:feee:22aa"]]],
   [
     8,
     "lhr",
@@ -89,22 +66,8 @@ const ROWS: readonly Row[] = [
       ["9c", "155.138.243.219", "2001:19f0:6401:fe7:5400:3ff:fe8d:6d9c"],
     ],
   ],
-  [
-    10,
-    "sea",
-    "Seattle",
-    [
-      ["10a", "137.220.36.168", "2001:19f0:8001:2d9:5400:2ff:feef:bbb1"],
-    ],
-  ],
-  [
-    11,
-    "sao",
-    "São Paulo",
-    [
-      ["11a", "18.230.97.74", "2600:1f1e:ee4:5611:ec5c:1736:d43b:a454"],
-    ],
-  ],
+  [10, "sea", "Seattle", [["10a", "137.220.36.168", "2001:19f0:8001:2d9:5400:2ff:feef:bbb1"]]],
+  [11, "sao", "São Paulo", [["11a", "18.230.97.74", "2600:1f1e:ee4:5611:ec5c:1736:d43b:a454"]]],
   [
     12,
     "ord",

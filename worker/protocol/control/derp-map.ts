@@ -1,5 +1,6 @@
 // DERPMap of a map response (tailcfg.DERPMap, control-protocol.md 5.8), and the check that a map given by
 // configuration passes before any client sees it: one malformed field would end every client's stream.
+import { type Address, isIPv4, parseAddress } from "../ip.ts";
 import { isJsonObject, type JsonObject } from "./json.ts";
 
 /** One relay or STUN server of a region. Ports: 0 means the default (443, 3478), −1 no STUN. */
@@ -37,31 +38,89 @@ export interface DerpMap {
 }
 
 /**
- * Checks a DERP map that came from configuration.
+ * Checks a DERP map that came from configuration. Fields that are not named here are passed on unseen.
  * @returns the map, or a sentence that says what is wrong with it
  */
 export function parseDerpMap(value: unknown): DerpMap | string {
-  if (!isJsonObject(value) || !isJsonObject(value.Regions)) return "a DERP map needs an object Regions";
-  const regions = Object.entries(value.Regions);
-  if (regions.length === 0) return "a DERP map needs at least one region: clients wait for one before they start";
-  for (const [id, region] of regions) {
-    const problem = isJsonObject(region) ? checkRegion(id, region) : `region ${id} is not an object`;
-    if (problem !== undefined) return problem;
-  }
-  return value as unknown as DerpMap;
+  const { value: problem } = problemsOf(value).next();
+  return problem ?? (value as DerpMap);
 }
 
-function checkRegion(id: string, region: JsonObject): string | undefined {
-  if (!/^[1-9]\d{0,15}$/.test(id) || region.RegionID !== Number(id)) return `region ${id}: RegionID must equal its key`;
-  if (typeof region.RegionCode !== "string" || typeof region.RegionName !== "string") {
-    return `region ${id}: RegionCode and RegionName are required`;
-  }
-  if (!Array.isArray(region.Nodes) || region.Nodes.length === 0) return `region ${id}: at least one node is required`;
-  for (const node of region.Nodes) {
-    if (!isJsonObject(node) || typeof node.Name !== "string" || typeof node.HostName !== "string") {
-      return `region ${id}: every node needs Name and HostName`;
-    }
-    if (node.RegionID !== region.RegionID) return `region ${id}: node ${node.Name} has another RegionID`;
-  }
-  return undefined;
+function* problemsOf(map: unknown): Generator<string, undefined> {
+  if (!isJsonObject(map) || !isJsonObject(map.Regions)) return yield "a DERP map needs an object Regions";
+  yield* wrongFields("the map", map, MAP_FIELDS);
+  const regions = Object.entries(map.Regions);
+  if (regions.length === 0) yield "a DERP map needs at least one region: clients wait for one before they start";
+  const names = new Set<unknown>();
+  for (const [id, region] of regions) yield* problemsOfRegion(id, region, names);
 }
+
+function* problemsOfRegion(id: string, region: unknown, names: Set<unknown>): Generator<string, undefined> {
+  const where = `region ${id}`;
+  if (!isJsonObject(region)) return yield `${where} is not an object`;
+  if (!isRegionId(id) || region.RegionID !== Number(id)) {
+    yield `${where}: RegionID must equal its key, a number from 1 to 999999999`;
+  }
+  if (!isString(region.RegionCode) || !isString(region.RegionName)) {
+    yield `${where}: RegionCode and RegionName are required`;
+  }
+  yield* wrongFields(where, region, REGION_FIELDS);
+  const nodes: readonly unknown[] = Array.isArray(region.Nodes) ? region.Nodes : [];
+  if (nodes.length === 0) yield `${where}: at least one node is required`;
+  for (const node of nodes) {
+    if (!isJsonObject(node) || !isText(node.Name) || !isText(node.HostName)) {
+      return yield `${where}: every node needs Name and HostName`;
+    }
+    if (node.RegionID !== region.RegionID) yield `${where}: node ${node.Name} has another RegionID`;
+    if (names.has(node.Name)) yield `${where}: there is another node ${node.Name}`;
+    names.add(node.Name);
+    yield* wrongFields(`${where}, node ${node.Name}`, node, NODE_FIELDS);
+  }
+  // A client without UDP dials the first node, whatever it is (control-protocol.md 10 #40).
+  if (isJsonObject(nodes[0]) && nodes[0].STUNOnly === true) yield `${where}: the first node must not be STUNOnly`;
+}
+
+function* wrongFields(where: string, object: JsonObject, checks: Checks): Generator<string, undefined> {
+  for (const [name, check] of Object.entries(checks)) {
+    const value = object[name];
+    if (value !== undefined && !check(value)) yield `${where}: ${name} is not valid`;
+  }
+}
+
+type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
+
+const isBoolean = (value: unknown) => typeof value === "boolean";
+const isString = (value: unknown) => typeof value === "string";
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+const isNumber = (value: unknown) => typeof value === "number";
+const isPort = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff;
+const isRegionId = (key: string) => /^[1-9]\d{0,8}$/.test(key);
+
+function isHomeParams(value: unknown): boolean {
+  if (!isJsonObject(value)) return false;
+  const scores = value.RegionScore ?? {};
+  return isJsonObject(scores) && Object.entries(scores).every(([id, score]) => isRegionId(id) && isNumber(score));
+}
+
+/** A literal address; `none`: the family is never used; empty: what DNS says. */
+function isAddress(value: unknown, isOfFamily: (address: Address) => boolean): boolean {
+  if (value === "" || value === "none") return true;
+  const address = typeof value === "string" ? parseAddress(value) : undefined;
+  return address !== undefined && isOfFamily(address);
+}
+
+const MAP_FIELDS: Checks = { omitDefaultRegions: isBoolean, HomeParams: isHomeParams };
+
+const REGION_FIELDS: Checks = { Avoid: isBoolean, NoMeasureNoHome: isBoolean, Latitude: isNumber, Longitude: isNumber };
+
+const NODE_FIELDS: Checks = {
+  CertName: isString,
+  IPv4: (value) => isAddress(value, isIPv4),
+  IPv6: (value) => isAddress(value, (address) => !isIPv4(address)),
+  STUNPort: (value) => value === -1 || isPort(value),
+  STUNOnly: isBoolean,
+  DERPPort: isPort,
+  InsecureForTests: isBoolean,
+  STUNTestIP: isString,
+  CanPort80: isBoolean,
+};

@@ -1,5 +1,6 @@
 // Reads fields of untrusted JSON objects into plain values. A reader returns undefined for an absent or null field and
-// throws MalformedRequest when the field has the wrong type, as Go's decoder would.
+// throws MalformedRequest when the field has the wrong type, as Go's decoder would. Names are matched exactly.
+import { isZeroKey } from "../keys.ts";
 
 /** A request body that is not what its endpoint expects; the text is fixed and safe to send back. */
 export class MalformedRequest extends Error {
@@ -26,16 +27,27 @@ export function parseJsonObject(text: string): JsonObject {
   return value;
 }
 
-function read<T>(object: JsonObject, name: string, what: string, accept: (value: unknown) => value is T): T | undefined {
+function read<T>(
+  object: JsonObject,
+  name: string,
+  what: string,
+  accept: (value: unknown) => value is T,
+): T | undefined {
   const value = object[name];
   if (value === undefined || value === null) return undefined;
   if (!accept(value)) throw new MalformedRequest(`${name} is not ${what}`);
   return value;
 }
 
-/** A string field. NUL characters are removed: clients refuse them in map responses. */
+/** A text without NUL characters, which clients report as errors when a map response has them. */
+export function withoutNul(text: string): string {
+  return text.replaceAll("\u0000", "");
+}
+
+/** A string field, without NUL characters. */
 export function readString(object: JsonObject, name: string): string | undefined {
-  return read(object, name, "a string", (v) => typeof v === "string")?.replaceAll("\u0000", "");
+  const text = read(object, name, "a string", (v) => typeof v === "string");
+  return text === undefined ? undefined : withoutNul(text);
 }
 
 /** A boolean field. */
@@ -43,9 +55,9 @@ export function readBoolean(object: JsonObject, name: string): boolean | undefin
   return read(object, name, "a boolean", (v) => typeof v === "boolean");
 }
 
-/** An integer field within ±(2^53 − 1). */
+/** An integer field within 32 bits: what is read here goes on to peers, and Go's int has no more on the smallest of them. */
 export function readInteger(object: JsonObject, name: string): number | undefined {
-  return read(object, name, "an integer", (v): v is number => Number.isSafeInteger(v));
+  return read(object, name, "an integer of 32 bits", (v): v is number => typeof v === "number" && (v | 0) === v);
 }
 
 /** An object field. */
@@ -53,24 +65,40 @@ export function readObject(object: JsonObject, name: string): JsonObject | undef
   return read(object, name, "an object", isJsonObject);
 }
 
-/** A field that is a list of strings. */
+/** A field that is a list of strings, each without NUL characters. */
 export function readStrings(object: JsonObject, name: string): readonly string[] | undefined {
-  const list = read(object, name, "a list", (v): v is unknown[] => Array.isArray(v));
-  if (list === undefined) return undefined;
-  if (!list.every((item) => typeof item === "string")) throw new MalformedRequest(`${name} is not a list of strings`);
-  return list;
+  return read(object, name, "a list of strings", isStrings)?.map(withoutNul);
 }
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** A key field; absent, null and the zero key are null. */
+export function readKey<K extends string>(
+  object: JsonObject,
+  name: string,
+  parse: (text: unknown) => K | undefined,
+): K | null {
+  const value = object[name];
+  if (value === undefined || value === null) return null;
+  const key = parse(value);
+  if (key === undefined) throw new MalformedRequest(`${name} is not a key of its kind`);
+  return isZeroKey(key) ? null : key;
+}
+
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
 
 /** A time field (RFC 3339) as milliseconds since 1970; Go's zero time counts as absent. */
 export function readTime(object: JsonObject, name: string): number | undefined {
   const text = readString(object, name);
-  if (text === undefined || text === "" || text.startsWith("0001-01-01T00:00:00")) return undefined;
-  const at = Date.parse(text);
+  if (text === undefined || text === "0001-01-01T00:00:00Z") return undefined;
+  const at = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) throw new MalformedRequest(`${name} is not a time`);
   return at;
 }
 
-/** Milliseconds since 1970 as RFC 3339 in UTC. */
+/** Milliseconds since 1970 as RFC 3339 in UTC; years from 0 to 9999, as Go's decoder demands. */
 export function formatTime(at: number): string {
   return new Date(at).toISOString().replace(".000Z", "Z");
 }

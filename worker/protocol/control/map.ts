@@ -1,13 +1,22 @@
 // POST /machine/map (tailcfg.MapRequest and MapResponse; control-protocol.md 5).
 //
 //   [u32le length][zstd frame of JSON MapResponse]   one message of the response body; several follow on a stream
-import { type DiscoKey, isZeroKey, type NodeKey, parseDiscoKey, parseNodeKey } from "../keys.ts";
+import { parseAddress } from "../ip.ts";
+import { type DiscoKey, type NodeKey, parseDiscoKey, parseNodeKey } from "../keys.ts";
 import { NODE_MAX_ENDPOINTS } from "../limits.ts";
 import type { DerpMap } from "./derp-map.ts";
 import type { DnsConfig } from "./dns.ts";
 import type { FilterRule } from "./filter-rule.ts";
 import { type Hostinfo, parseHostinfo } from "./hostinfo.ts";
-import { type JsonObject, MalformedRequest, readBoolean, readInteger, readObject, readStrings } from "./json.ts";
+import {
+  type JsonObject,
+  MalformedRequest,
+  readBoolean,
+  readInteger,
+  readKey,
+  readObject,
+  readStrings,
+} from "./json.ts";
 import type { PeerChange, WireNode } from "./node.ts";
 import type { SSHPolicy } from "./ssh.ts";
 
@@ -22,32 +31,36 @@ export interface MapRequest {
   readonly isReadOnly: boolean;
   /** Null: not sent; the stored one is kept. */
   readonly hostinfo: Hostinfo | null;
-  /** `ip:port`, link-local IPv6 left out; null: not sent. */
-  readonly endpoints: readonly string[] | null;
+  /** `ip:port`, link-local IPv6 left out. The list is whole: a client without endpoints sends none. */
+  readonly endpoints: readonly string[];
 }
 
 /** Decodes a map request. @throws MalformedRequest */
 export function parseMapRequest(body: JsonObject): MapRequest {
-  const nodeKey = parseNodeKey(body.NodeKey);
-  if (nodeKey === undefined || isZeroKey(nodeKey)) throw new MalformedRequest("NodeKey is missing or malformed");
-  const discoKey = parseDiscoKey(body.DiscoKey);
+  const nodeKey = readKey(body, "NodeKey", parseNodeKey);
+  if (nodeKey === null) throw new MalformedRequest("NodeKey is missing");
+  const version = readInteger(body, "Version") ?? 0;
+  if (version <= 0) throw new MalformedRequest("Version is missing");
   const hostinfo = readObject(body, "Hostinfo");
-  const endpoints = readStrings(body, "Endpoints");
+  const endpoints = readStrings(body, "Endpoints") ?? [];
   return {
-    version: readInteger(body, "Version") ?? 0,
+    version,
     nodeKey,
-    discoKey: discoKey === undefined || isZeroKey(discoKey) ? null : discoKey,
+    discoKey: readKey(body, "DiscoKey", parseDiscoKey),
     wantsStream: readBoolean(body, "Stream") ?? false,
     omitsPeers: readBoolean(body, "OmitPeers") ?? false,
     isReadOnly: readBoolean(body, "ReadOnly") ?? false,
     hostinfo: hostinfo === undefined ? null : parseHostinfo(hostinfo),
-    endpoints: endpoints === undefined ? null : endpoints.filter(isUsableEndpoint).slice(0, NODE_MAX_ENDPOINTS),
+    endpoints: endpoints.filter(isUsableEndpoint).slice(0, NODE_MAX_ENDPOINTS),
   };
 }
 
+/** Peers decode endpoints strictly, and one that they cannot decode would end their streams. */
 function isUsableEndpoint(endpoint: string): boolean {
-  if (endpoint.length > 64 || endpoint.includes("%") || /^\[fe[89ab]/i.test(endpoint)) return false;
-  return /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):\d{1,5}$/.test(endpoint);
+  const [, v4, v6, port] = /^(?:([\d.]+)|\[([\da-f.]*:[\da-f:.]*)\]):(\d{1,5})$/i.exec(endpoint) ?? [];
+  const address = v4 ?? v6;
+  if (address === undefined || parseAddress(address) === undefined || /^fe[89ab][\da-f]:/i.test(address)) return false;
+  return Number(port) > 0 && Number(port) <= 0xffff;
 }
 
 /** A user as peers' owners are shown (tailcfg.UserProfile). */

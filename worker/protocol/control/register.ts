@@ -1,7 +1,16 @@
 // POST /machine/register (tailcfg.RegisterRequest and RegisterResponse; control-protocol.md 4). Plain JSON both ways.
-import { isZeroKey, type NodeKey, parseNodeKey, parseTailnetLockKey, type TailnetLockKey } from "../keys.ts";
+import { type NodeKey, parseNodeKey, parseTailnetLockKey, type TailnetLockKey } from "../keys.ts";
 import { type Hostinfo, parseHostinfo } from "./hostinfo.ts";
-import { type JsonObject, MalformedRequest, readBoolean, readInteger, readObject, readString, readTime } from "./json.ts";
+import {
+  type JsonObject,
+  MalformedRequest,
+  readBoolean,
+  readInteger,
+  readKey,
+  readObject,
+  readString,
+  readTime,
+} from "./json.ts";
 
 /** A register request, decoded; keys that are zero on the wire are null here. */
 export interface RegisterRequest {
@@ -22,14 +31,14 @@ export interface RegisterRequest {
 
 /** Decodes a register request. @throws MalformedRequest */
 export function parseRegisterRequest(body: JsonObject): RegisterRequest {
-  const nodeKey = parseNodeKey(body.NodeKey);
-  if (nodeKey === undefined || isZeroKey(nodeKey)) throw new MalformedRequest("NodeKey is missing or malformed");
+  const nodeKey = readKey(body, "NodeKey", parseNodeKey);
+  if (nodeKey === null) throw new MalformedRequest("NodeKey is missing");
   const auth = readObject(body, "Auth");
   return {
     version: readInteger(body, "Version") ?? 0,
     nodeKey,
-    oldNodeKey: present(parseNodeKey(body.OldNodeKey)),
-    tailnetLockKey: present(parseTailnetLockKey(body.NLKey)),
+    oldNodeKey: readKey(body, "OldNodeKey", parseNodeKey),
+    tailnetLockKey: readKey(body, "NLKey", parseTailnetLockKey),
     authKey: (auth === undefined ? undefined : readString(auth, "AuthKey")) ?? "",
     expiresAt: readTime(body, "Expiry") ?? null,
     followup: readString(body, "Followup") ?? "",
@@ -37,10 +46,6 @@ export function parseRegisterRequest(body: JsonObject): RegisterRequest {
     isEphemeral: readBoolean(body, "Ephemeral") ?? false,
     tailnet: readString(body, "Tailnet") ?? "",
   };
-}
-
-function present<K extends string>(key: K | undefined): K | null {
-  return key === undefined || isZeroKey(key) ? null : key;
 }
 
 /** User as register responses carry it. */

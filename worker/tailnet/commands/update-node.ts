@@ -20,7 +20,7 @@ export function updateNode(tailnet: Tailnet, node: Node, request: MapRequest, no
   const updated: Node = {
     ...described,
     discoKey: request.discoKey ?? node.discoKey,
-    endpoints: request.endpoints ?? node.endpoints,
+    endpoints: request.endpoints,
   };
   return sameJson(updated, node) ? decided(node) : decided(updated, [{ type: "node-put", node: updated }]);
 }
