@@ -2,12 +2,12 @@
 // derp/relay.ts. Clients speak DERP over WebSockets with the subprotocol `derp` (control-protocol.md 7.2); native clients
 // come through a gateway.
 import { DurableObject } from "cloudflare:workers";
+import { TAILNET_ID_HEADER } from "../platform/forwarded-headers.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { parseNodeKey } from "../protocol/keys.ts";
 import { DERP_KEEP_ALIVE_MS, DERP_LOGIN_MS } from "../protocol/limits.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
-import { tailnetFor } from "../routes/tailnet-for.ts";
 import { Admission } from "./derp/admission.ts";
 import { PartialFrames } from "./derp/partial-frames.ts";
 import { Relay, type RelayStatistics } from "./derp/relay.ts";
@@ -22,7 +22,9 @@ export class DerpRegionObject extends DurableObject<Env> {
     this.#relay = new Relay({
       sockets: () => ctx.getWebSockets(),
       partials: new PartialFrames(ctx.storage.kv),
-      admission: new Admission(async (nodeKey) => await tailnetFor(env).mayUseRelay(nodeKey)),
+      admission: new Admission(async (tailnetId, nodeKey) => {
+        return await env.TAILNET.get(env.TAILNET.idFromString(tailnetId)).mayUseRelay(nodeKey);
+      }),
       keys: () => this.#keyPair(),
     });
   }
@@ -32,11 +34,13 @@ export class DerpRegionObject extends DurableObject<Env> {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
     if (!offered.includes("derp")) return new Response("WebSocket subprotocol derp is required\n", { status: 400 });
     if (!this.#relay.hasRoom) return new Response("too many clients are logging in\n", { status: 503 });
+    const tailnetId = request.headers.get(TAILNET_ID_HEADER);
+    if (tailnetId === null) throw new Error(`request without ${TAILNET_ID_HEADER}`);
     const nowMs = Date.now();
     await this.#wakeBy(nowMs + DERP_LOGIN_MS);
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
-    this.#relay.greet(server, nowMs);
+    this.#relay.greet(server, tailnetId, nowMs);
     return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": "derp" } });
   }
 

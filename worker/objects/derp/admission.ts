@@ -1,4 +1,4 @@
-// Who may use the relay: whoever holds a node key of the tailnet. The tailnet is asked at each login and a yes is kept for
+// Who may use the relay: whoever holds a node key of the tailnet that it came for. The tailnet is asked at each login and a yes is kept for
 // a minute, which takes the load off a wave of reconnections; a no is never kept, because a node that has just registered
 // connects at once. The tailnet calls back when it takes a permission away (DerpRegionObject.closeConnectionsOf).
 import type { NodeKey } from "../../protocol/keys.ts";
@@ -6,31 +6,36 @@ import type { NodeKey } from "../../protocol/keys.ts";
 const KEPT_MS = 60_000;
 const MAX_KEPT = 10_000;
 
-/** Asks the tailnet whether the holder of a node key may use the relay. */
-export type AskTailnet = (nodeKey: NodeKey) => Promise<boolean>;
+/** Asks a tailnet, by the id of its object, whether the holder of a node key may use the relay. */
+export type AskTailnet = (tailnetId: string, nodeKey: NodeKey) => Promise<boolean>;
+
+interface Permission {
+  readonly tailnetId: string;
+  readonly untilMs: number;
+}
 
 /** Decides on logins. */
 export class Admission {
   readonly #ask: AskTailnet;
-  readonly #allowedUntilMs = new Map<NodeKey, number>();
+  readonly #permissions = new Map<NodeKey, Permission>();
 
   constructor(ask: AskTailnet) {
     this.#ask = ask;
   }
 
-  /** Tells whether a node key may use the relay. Rejects when the tailnet cannot be asked. */
-  async allows(nodeKey: NodeKey): Promise<boolean> {
-    const untilMs = this.#allowedUntilMs.get(nodeKey);
-    if (untilMs !== undefined && untilMs > Date.now()) return true;
-    this.#allowedUntilMs.delete(nodeKey);
-    if (!(await this.#ask(nodeKey))) return false;
-    if (this.#allowedUntilMs.size >= MAX_KEPT) this.#allowedUntilMs.clear();
-    this.#allowedUntilMs.set(nodeKey, Date.now() + KEPT_MS);
+  /** Tells whether a node of a tailnet may use the relay. Rejects when the tailnet cannot be asked. */
+  async allows(tailnetId: string, nodeKey: NodeKey): Promise<boolean> {
+    const known = this.#permissions.get(nodeKey);
+    if (known?.tailnetId === tailnetId && known.untilMs > Date.now()) return true;
+    this.#permissions.delete(nodeKey);
+    if (!(await this.#ask(tailnetId, nodeKey))) return false;
+    if (this.#permissions.size >= MAX_KEPT) this.#permissions.clear();
+    this.#permissions.set(nodeKey, { tailnetId, untilMs: Date.now() + KEPT_MS });
     return true;
   }
 
   /** Forgets an answer. */
   forget(nodeKey: NodeKey): void {
-    this.#allowedUntilMs.delete(nodeKey);
+    this.#permissions.delete(nodeKey);
   }
 }

@@ -22,6 +22,8 @@ export interface ConnectionState {
   /** Random, so that no counter has to survive; stands for the connection in the `heardBy` of others. */
   readonly id: number;
   readonly openedAtMs: number;
+  /** Id of the object of the tailnet that decides on the login. */
+  readonly tailnetId: string;
   /**
    * `greeted`: has our key and owes its ClientInfo. `admitting`: waits for the tailnet's word. `admitted`: may relay.
    * `closed`: has left, whatever the platform still says of its socket.
@@ -67,10 +69,11 @@ export class Connection {
   }
 
   /** The connection of a socket that has just been accepted. */
-  static open(socket: WebSocket, nowMs: number): Connection {
+  static open(socket: WebSocket, tailnetId: string, nowMs: number): Connection {
     return new Connection(socket, {
       id: new DataView(randomBytes(4).buffer).getUint32(0),
       openedAtMs: nowMs,
+      tailnetId,
       phase: "greeted",
       nodeKey: new Uint8Array(0),
       canAckPings: false,

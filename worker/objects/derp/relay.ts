@@ -69,8 +69,8 @@ export class Relay {
   }
 
   /** Greets the client of a socket that has just been accepted. */
-  greet(socket: WebSocket, nowMs: number): void {
-    const connection = Connection.open(socket, nowMs);
+  greet(socket: WebSocket, tailnetId: string, nowMs: number): void {
+    const connection = Connection.open(socket, tailnetId, nowMs);
     this.#connections.add(connection);
     connection.save();
     connection.send(encodeServerKey(this.#ports.keys().publicKey));
@@ -188,7 +188,7 @@ export class Relay {
 
   async #logIn(connection: Connection, clientInfo: Frame): Promise<void> {
     const login = await openClientInfo(noiseCrypto, this.#ports.keys(), payloadOf(clientInfo));
-    const isAllowed = await this.#ports.admission.allows(nodeKeyOf(login.nodeKey));
+    const isAllowed = await this.#ports.admission.allows(connection.state.tailnetId, nodeKeyOf(login.nodeKey));
     if (connection.state.phase !== "admitting") return; // it left meanwhile
     if (!isAllowed) return this.#end(connection, CloseCode.POLICY, "node may not use this relay");
     connection.admit(login);

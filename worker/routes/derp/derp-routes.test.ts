@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { derpRoutes } from "./derp-routes.ts";
 
-/** The relay's namespace, which only tells what reached it. */
+/** One tailnet, and a relay that only tells what reached it. */
 const env = {
+  TAILNET: { getByName: () => ({ id: { toString: () => "tailnet-id" } }) },
   DERP_REGION: {
     getByName: (name: string) => ({
-      fetch: (request: Request) => new Response(`${name} ${new URL(request.url).pathname}`),
+      fetch: (request: Request) =>
+        new Response([name, new URL(request.url).pathname, request.headers.get("flarescale-tailnet-id")].join(" ")),
     }),
   },
 } as never;
@@ -14,9 +16,9 @@ function ask(path: string, init?: RequestInit): Promise<Response> {
   return Promise.resolve(derpRoutes.request(path, init, env));
 }
 
-test("hands a WebSocket upgrade to the object of the region", async () => {
-  const response = await ask("/derp", { headers: { upgrade: "WebSocket" } });
-  expect(await response.text()).toBe("900 /derp");
+test("hands a WebSocket upgrade to the object of the region, with the id of the tailnet and no other", async () => {
+  const response = await ask("/derp", { headers: { upgrade: "WebSocket", "flarescale-tailnet-id": "forged" } });
+  expect(await response.text()).toBe("900 /derp tailnet-id");
 });
 
 test.each([undefined, "DERP"])("answers an upgrade to %s with 426 and a text", async (upgrade) => {
