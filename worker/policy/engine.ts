@@ -1,10 +1,18 @@
-// The policy engine: answers what each node of a tailnet may see and do, and what a change does to whom (policy.md 26).
-// Under construction: the types are final, the methods follow.
+// The policy engine: answers what each node of a tailnet may see and do, and what a change does to whom (policy.md 13,
+// 14, 26). Answers are computed when asked for, from indexes that every change keeps in step; a change costs work in
+// proportion to the views that it touches. Pure and synchronous.
 import type { CapMap, FilterRule } from "../protocol/control/filter-rule.ts";
 import type { SSHPolicy } from "../protocol/control/ssh.ts";
+import { Bitset } from "./bitset.ts";
+import { EffectBuilder, NO_EFFECT } from "./compile/effect-builder.ts";
+import { addressesOf, isSameNode, type NodeRecord, parseNode } from "./compile/node-record.ts";
+import { Plan } from "./compile/plan.ts";
+import { maySeeExits, routerFor } from "./compile/route-table.ts";
+import { type Journal, TailnetState } from "./compile/tailnet-state.ts";
+import { compareSnapshots, isRestated, takeSnapshot, type ViewSnapshot } from "./compile/view-snapshot.ts";
 import type { PolicyEffect } from "./effect.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
-import type { Policy } from "./parse.ts";
+import type { Policy } from "./policy.ts";
 
 export type { PolicyEffect, ViewerEffect } from "./effect.ts";
 export type { PolicyNode, PolicyUser, PostureValue, Role } from "./inventory.ts";
@@ -22,37 +30,193 @@ export interface PolicyEngineInput {
 export interface RouteView {
   /** Entries of AllowedIPs. */
   readonly allowed: readonly string[];
-  /** Entries of PrimaryRoutes: those of `allowed` that are not exit routes (for a peer), or held as primary (for oneself). */
+  /** Entries of PrimaryRoutes: the subnet routes of `allowed` for a peer, those held as primary for oneself. */
   readonly primary: readonly string[];
 }
 
-/** Keeps the views of all nodes of one tailnet; every change reports the views it touched. */
-export declare class PolicyEngine {
-  constructor(input: PolicyEngineInput);
+const NO_ROUTES: RouteView = { allowed: [], primary: [] };
+
+/** Keeps the views of all nodes of one tailnet; every change reports the views that it touched. */
+export class PolicyEngine {
+  readonly #users: Map<number, PolicyUser>;
+  #state: TailnetState;
+
+  constructor(input: PolicyEngineInput) {
+    this.#users = new Map([...input.users].map((user) => [user.id, user]));
+    this.#state = new TailnetState(new Plan(input.policy), this.#users, input.nodes, input.primaries ?? new Map());
+  }
+
   /** Adds or replaces a node; a node that did not change costs O(1). */
-  setNode(node: PolicyNode): PolicyEffect;
+  setNode(node: PolicyNode): PolicyEffect {
+    const old = this.#state.record(node.id);
+    if (old !== undefined && isSameNode(old.node, node)) return NO_EFFECT;
+    return this.#change(new Map([[this.#state.slotFor(node.id), node]]));
+  }
+
   /** Removes a node; unknown ids change nothing. */
-  removeNode(id: number): PolicyEffect;
+  removeNode(id: number): PolicyEffect {
+    const record = this.#state.record(id);
+    return record === undefined ? NO_EFFECT : this.#change(new Map([[record.slot, null]]));
+  }
+
   /** Adds or replaces a user. */
-  setUser(user: PolicyUser): PolicyEffect;
-  /** Removes a user; nodes that still name it keep a user that no selector matches. */
-  removeUser(id: number): PolicyEffect;
+  setUser(user: PolicyUser): PolicyEffect {
+    const old = this.#users.get(user.id);
+    if (old?.loginName === user.loginName && old.role === user.role) return NO_EFFECT;
+    return this.#changeUser(user.id, () => this.#users.set(user.id, user));
+  }
+
+  /** Removes a user; nodes that still name it are selected by no selector of users. */
+  removeUser(id: number): PolicyEffect {
+    return this.#users.has(id) ? this.#changeUser(id, () => this.#users.delete(id)) : NO_EFFECT;
+  }
+
+  #changeUser(id: number, apply: () => void): PolicyEffect {
+    const nodes = this.#state.slotsOfUser(id).map((slot) => [slot, this.#state.recordAt(slot).node] as const);
+    return this.#change(new Map(nodes), apply);
+  }
+
   /** Puts another policy into force; the effect is found by comparing views. */
-  setPolicy(policy: Policy): PolicyEffect;
+  setPolicy(policy: Policy): PolicyEffect {
+    const nodes = [...this.#state.records].map((record) => record.node);
+    this.#state = new TailnetState(new Plan(policy), this.#users, nodes, this.primaries());
+    return NO_EFFECT;
+  }
+
   /** Ids of the peers that a node sees, ascending. */
-  peersOf(id: number): readonly number[];
+  peersOf(id: number): readonly number[] {
+    const record = this.#state.record(id);
+    if (record === undefined) return [];
+    const ids: number[] = [];
+    let isAscending = true;
+    this.#state.peers(record).forEach((slot) => {
+      const peer = this.#state.idAt(slot);
+      isAscending &&= peer > (ids.at(-1) ?? -1);
+      ids.push(peer);
+    });
+    return isAscending ? ids : ids.sort((a, b) => a - b);
+  }
+
   /** Tells whether two nodes see each other; symmetric. */
-  isVisible(a: number, b: number): boolean;
+  isVisible(a: number, b: number): boolean {
+    const [left, right] = [this.#state.record(a), this.#state.record(b)];
+    return left !== undefined && right !== undefined && this.#state.arePeers(left, right);
+  }
+
   /** The node's packet filter in wire form; the same reference while unchanged, never to be written to. */
-  packetFilterOf(id: number): readonly FilterRule[];
-  /** Routes of `peer` in the view of `viewer` (policy.md 14.3). */
-  peerRoutes(viewer: number, peer: number): RouteView;
+  packetFilterOf(id: number): readonly FilterRule[] {
+    const record = this.#state.record(id);
+    return record === undefined ? [] : this.#state.filters.filterOf(record);
+  }
+
+  /** Routes of `peer` in the view of `viewer` (policy.md 14.3); none for nodes that do not see each other. */
+  peerRoutes(viewer: number, peer: number): RouteView {
+    const [from, to] = [this.#state.record(viewer), this.#state.record(peer)];
+    if (from === undefined || to === undefined || to.node.routes.length === 0) return NO_ROUTES;
+    if (!this.#state.arePeers(from, to)) return NO_ROUTES;
+    const primary = this.#subnetsOf(to, (text) => {
+      const prefix = this.#state.prefixes.get(text);
+      return prefix !== undefined && routerFor(from, prefix, this.#state) === to.slot;
+    });
+    return { allowed: maySeeExits(from, to, this.#state.plan) ? [...primary, ...to.exits] : primary, primary };
+  }
+
   /** Routes of the node in its own view (policy.md 14.1). */
-  ownRoutes(id: number): RouteView;
+  ownRoutes(id: number): RouteView {
+    const record = this.#state.record(id);
+    if (record === undefined || record.node.routes.length === 0) return NO_ROUTES;
+    return {
+      allowed: [...record.subnets.map(({ text }) => text), ...record.exits],
+      primary: this.#subnetsOf(record, (text) => this.#state.prefixes.get(text)?.primary === record.slot),
+    };
+  }
+
+  #subnetsOf(record: NodeRecord, isWanted: (text: string) => boolean): readonly string[] {
+    return record.subnets.map(({ text }) => text).filter(isWanted);
+  }
+
   /** The node's SSH policy in wire form; null when the node is unknown. */
-  sshPolicyOf(id: number): SSHPolicy | null;
+  sshPolicyOf(id: number): SSHPolicy | null {
+    return this.#state.record(id) === undefined ? null : { rules: [] };
+  }
+
   /** Attributes that the policy gives the node. */
-  capMapOf(id: number): CapMap;
+  capMapOf(_id: number): CapMap {
+    return {};
+  }
+
+  /** Attributes that a peer has in every other node's view: an exit node's `suggest-exit-node` (policy.md 17). */
+  peerCapMapOf(id: number): CapMap {
+    return this.#state.record(id)?.class.isExit === true ? { "suggest-exit-node": null } : {};
+  }
+
+  /** Addresses of `peer` in the view of `viewer`, which may be the node itself. */
+  addressesOf(viewer: number, peer: number): readonly string[] {
+    const [from, to] = [this.#state.record(viewer), this.#state.record(peer)];
+    if (from === undefined || to === undefined) return [];
+    return [to.node.ipv4, to.node.ipv6].filter((address) => address !== null);
+  }
+
   /** Primary router per subnet prefix; sticky while healthy, for the caller to store. */
-  primaries(): ReadonlyMap<string, number>;
+  primaries(): ReadonlyMap<string, number> {
+    return new Map([...this.#state.prefixes.values()].map(({ text, primary }) => [text, this.#state.idAt(primary)]));
+  }
+
+  /** Applies replacements of nodes, and a change of users if given, and finds what they did. */
+  #change(nodes: ReadonlyMap<number, PolicyNode | null>, changeUsers: () => void = () => {}): PolicyEffect {
+    const state = this.#state;
+    const prefixes = new Set<string>();
+    const routers = new Set<number>();
+    for (const [slot, node] of nodes) {
+      const old = state.recordIn(slot);
+      const parsed = node === null ? undefined : parseNode(node);
+      for (const { text } of [...(old?.subnets ?? []), ...(parsed?.subnets ?? [])]) prefixes.add(text);
+      const addresses = [...(old ? addressesOf(old) : []), ...(parsed ? addressesOf(parsed) : [])];
+      for (const router of state.routersOver(addresses)) if (!nodes.has(router)) routers.add(router);
+    }
+    for (const slot of routers) for (const { text } of state.recordAt(slot).subnets) prefixes.add(text);
+    const concerned = [...nodes.keys(), ...routers];
+    const before = takeSnapshot(state, concerned, prefixes);
+
+    changeUsers();
+    const journal: Journal = { sources: new Map(), prefixes: new Set() };
+    for (const [slot, node] of nodes) state.replace(slot, node, journal);
+    for (const slot of routers) state.reclassify(slot, journal);
+    state.settlePrefixes(journal, (prefix) => {
+      const holder = before.primaries.get(prefix);
+      return holder === undefined ? null : (state.record(holder)?.slot ?? null);
+    });
+
+    const after = takeSnapshot(state, concerned, prefixes);
+    const effect = new EffectBuilder();
+    compareSnapshots(before, after, state, effect);
+    this.#compareFilters(before, after, journal, effect);
+    return effect.finish();
+  }
+
+  #compareFilters(before: ViewSnapshot, after: ViewSnapshot, journal: Journal, effect: EffectBuilder): void {
+    const state = this.#state;
+    const slots = new Bitset();
+    for (const slot of new Set([...before.nodes.keys(), ...after.nodes.keys()])) {
+      const [old, now] = [before.nodes.get(slot)?.record, after.nodes.get(slot)?.record];
+      if (!isRestated(old, now)) continue;
+      slots.add(slot);
+      for (const record of [old, now]) this.#addSelfHolders(record, slots);
+    }
+    for (const [source, key] of journal.sources) {
+      if (state.contentOf(source).key(state) !== key) state.filters.addHolders(source, slots);
+    }
+    state.filters.regroup(slots);
+    state.filters.forget(slots);
+    slots.forEach((slot) => {
+      const record = state.recordIn(slot);
+      if (record !== undefined) effect.filters.add(record.node.id);
+    });
+  }
+
+  /** Rules to autogroup:self list all devices of a user. */
+  #addSelfHolders(record: NodeRecord | undefined, slots: Bitset): void {
+    if (record === undefined || record.node.userId === null || this.#state.plan.selfSources.length === 0) return;
+    for (const slot of this.#state.slotsOfUser(record.node.userId)) slots.add(slot);
+  }
 }

@@ -85,6 +85,8 @@ export const CONNECTION_BODIES_MAX = 20 << 20;
 /** Bodies of public HTTP requests. */
 export const API_BODY_MAX = 10 << 20;
 
+/** Forms of the login pages. */
+export const FORM_BODY_MAX = 16 << 10;
 /** Policy file, UTF-8; SQLite in an object takes values of up to 2 MB. */
 export const POLICY_MAX = 1 << 20;
 /** JSON of the devices in one answer of an object; the platform refuses results of more than 32 MiB. */

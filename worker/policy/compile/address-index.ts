@@ -1,0 +1,66 @@
+// All node addresses of a tailnet in numeric order: finds the nodes inside a range, and walks sets of nodes in the order
+// in which their addresses are written into a packet filter.
+import type { Address, AddressRange } from "../../protocol/ip.ts";
+import type { Bitset } from "../bitset.ts";
+
+interface Entry {
+  readonly address: Address;
+  readonly slot: number;
+}
+
+/** Addresses with the slots of their nodes, sorted. Two nodes may hold the same address while one is replaced. */
+export class AddressIndex {
+  #entries: Entry[] = [];
+
+  /** Fills an empty index at once. */
+  load(entries: readonly Entry[]): void {
+    this.#entries = [...entries].sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  }
+
+  add(address: Address, slot: number): void {
+    this.#entries.splice(this.#firstFrom(address), 0, { address, slot });
+  }
+
+  delete(address: Address, slot: number): void {
+    for (let i = this.#firstFrom(address); this.#entries[i]?.address === address; i++) {
+      if (this.#entries[i]?.slot === slot) {
+        this.#entries.splice(i, 1);
+        return;
+      }
+    }
+  }
+
+  /** Slots of the nodes with an address in the range; a node with two is named twice. */
+  slotsIn(range: AddressRange): number[] {
+    const slots: number[] = [];
+    for (let i = this.#firstFrom(range.first); i < this.#entries.length; i++) {
+      const entry = this.#entries[i] as Entry;
+      if (entry.address > range.last) break;
+      slots.push(entry.slot);
+    }
+    return slots;
+  }
+
+  /** The addresses of a set of nodes, ascending. `addressesOf` gives those of one slot. */
+  addressesOf(slots: Bitset, addressesOf: (slot: number) => readonly Address[]): Address[] {
+    const addresses: Address[] = [];
+    // Sorting a few beats walking all; walking all beats sorting many.
+    if (slots.size() * 16 > this.#entries.length) {
+      for (const { address, slot } of this.#entries) if (slots.has(slot)) addresses.push(address);
+      return addresses;
+    }
+    slots.forEach((slot) => addresses.push(...addressesOf(slot)));
+    return addresses.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+
+  #firstFrom(address: Address): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as Entry).address < address) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

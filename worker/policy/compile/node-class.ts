@@ -1,0 +1,59 @@
+// Classes of nodes that no selector, literal or route tells apart (policy.md 26.3): what depends on the class alone is
+// computed once for all of its members. A tailnet has few classes next to its nodes.
+import { Bitset } from "../bitset.ts";
+import type { Plan } from "./plan.ts";
+
+/** The node is selected by what it is, so that both of its addresses are in the atom. */
+export const MEMBER = 1;
+/** An address of the node is among the atom's literal addresses. */
+export const CONTAINED = 2;
+/** A subnet route of the node overlaps the atom's addresses. */
+export const OVERLAPPED = 4;
+
+/** How a node touches atoms: atom index → MEMBER, CONTAINED, OVERLAPPED or a sum of them. */
+export type Touches = ReadonlyMap<number, number>;
+
+/** Nodes with equal touches and equal standing as exit nodes. */
+export interface NodeClass {
+  readonly key: string;
+  readonly touches: Touches;
+  /** The atoms of `touches`. */
+  readonly touched: Bitset;
+  /** Atoms that peers of the class touch. */
+  readonly reach: Bitset;
+  readonly isExit: boolean;
+  /** Source templates that list both addresses of the class's nodes. */
+  readonly memberOf: readonly number[];
+  /** Tells whether the class's user nodes are sources of some rule to autogroup:self. */
+  readonly isSelfSource: boolean;
+  /** Nodes in the class; an empty class is forgotten. */
+  size: number;
+}
+
+/** The key of the class that a node with these touches belongs to. */
+export function classKey(touches: Touches, isExit: boolean): string {
+  let key = isExit ? "exit" : "";
+  for (const atom of [...touches.keys()].sort((a, b) => a - b)) key += `,${atom * 8 + (touches.get(atom) as number)}`;
+  return key;
+}
+
+/** Makes an empty class. */
+export function nodeClass(key: string, touches: Touches, isExit: boolean, plan: Plan): NodeClass {
+  const touched = Bitset.of(touches.keys());
+  const reach = new Bitset();
+  for (const atom of touches.keys()) {
+    const opposite = plan.atoms[atom]?.opposite;
+    if (opposite !== undefined) reach.addAll(opposite);
+  }
+  const isMember = (atom: number) => ((touches.get(atom) ?? 0) & MEMBER) !== 0;
+  return {
+    key,
+    touches,
+    touched,
+    reach,
+    isExit,
+    memberOf: plan.sources.filter((source) => source.atoms.some(isMember)).map((source) => source.index),
+    isSelfSource: plan.selfSources.some((sources) => sources.some((atom) => touched.has(atom))),
+    size: 0,
+  };
+}

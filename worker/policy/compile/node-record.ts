@@ -1,0 +1,74 @@
+// A node as the compiler keeps it: addresses and routes parsed once, its slot, and the class that it belongs to.
+import { type Address, type AddressRange, parseAddress, parsePrefix, prefixRange } from "../../protocol/ip.ts";
+import type { PolicyNode } from "../inventory.ts";
+import { isExitRange } from "../prefix-set.ts";
+import type { NodeClass } from "./node-class.ts";
+
+/** A subnet route of a node. */
+export interface SubnetRoute {
+  readonly text: string;
+  readonly range: AddressRange;
+}
+
+/** A node with everything parsed that the compiler needs of it. */
+export interface NodeRecord {
+  /** Dense index of the node in bitsets; reused after removal. */
+  readonly slot: number;
+  readonly node: PolicyNode;
+  readonly ipv4: Address | null;
+  readonly ipv6: Address | null;
+  /** Effective subnet routes. */
+  readonly subnets: readonly SubnetRoute[];
+  /** Effective exit routes, as written. */
+  readonly exits: readonly string[];
+  readonly class: NodeClass;
+}
+
+/** Parses a node's addresses and routes; malformed ones, which no caller should hold, are left out. */
+export function parseNode(node: PolicyNode): Omit<NodeRecord, "slot" | "class"> {
+  const subnets: SubnetRoute[] = [];
+  const exits: string[] = [];
+  for (const text of new Set(node.routes)) {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined) continue;
+    const range = prefixRange(prefix);
+    if (isExitRange(range)) exits.push(text);
+    else subnets.push({ text, range });
+  }
+  return {
+    node,
+    ipv4: node.ipv4 === null ? null : (parseAddress(node.ipv4) ?? null),
+    ipv6: node.ipv6 === null ? null : (parseAddress(node.ipv6) ?? null),
+    subnets,
+    exits,
+  };
+}
+
+/** The node's addresses, IPv4 first. */
+export function addressesOf(record: Pick<NodeRecord, "ipv4" | "ipv6">): Address[] {
+  return [record.ipv4, record.ipv6].filter((address) => address !== null);
+}
+
+/** Tells whether two nodes are equal in everything that the policy can see. */
+export function isSameNode(a: PolicyNode, b: PolicyNode): boolean {
+  return (
+    a === b ||
+    (a.userId === b.userId &&
+      a.ipv4 === b.ipv4 &&
+      a.ipv6 === b.ipv6 &&
+      a.isOnline === b.isOnline &&
+      sameTexts(a.tags, b.tags) &&
+      sameTexts(a.routes, b.routes) &&
+      sameAttributes(a.attributes, b.attributes))
+  );
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]));
+}
+
+function sameAttributes(a: PolicyNode["attributes"], b: PolicyNode["attributes"]): boolean {
+  if (a === b) return true;
+  const left = Object.entries(a ?? {});
+  return left.length === Object.keys(b ?? {}).length && left.every(([name, value]) => b?.[name] === value);
+}

@@ -1,0 +1,160 @@
+// Subnet routes: who serves them, who is primary, and in whose view they are shown on whom (policy.md 14).
+//
+// A prefix is treated like a node that touches every atom that overlaps it: whoever could see such a node may use the
+// route. Viewers that reach it through via grants alone are steered to the routers of these grants instead of the
+// primary one.
+import type { AddressRange } from "../../protocol/ip.ts";
+import { Bitset } from "../bitset.ts";
+import { overlaps } from "../prefix-set.ts";
+import type { NodeRecord } from "./node-record.ts";
+import type { Atom, Plan, ViaBlock, ViaGrant } from "./plan.ts";
+
+/** A subnet prefix that at least one node serves. */
+export interface ServedPrefix {
+  readonly text: string;
+  readonly range: AddressRange;
+  /** Routers in order of registration. */
+  owners: readonly NodeRecord[];
+  /** Slot of the tailnet-wide primary router. */
+  primary: number;
+  /** Atoms with an address in the prefix. */
+  overlapped: ReadonlySet<number>;
+}
+
+/** What the route table reads of the tailnet. */
+export interface RouteWorld {
+  readonly plan: Plan;
+  recordAt(slot: number): NodeRecord;
+  /** Slots of the nodes that touch an atom. */
+  touching(atom: number): Bitset;
+}
+
+/** Who may use a prefix, as atoms: viewers touch one of them. */
+interface Access {
+  /** Sources of rules without via whose destinations overlap the prefix. */
+  readonly direct: Bitset;
+  /** Destinations of rules whose sources overlap the prefix. */
+  readonly reverse: Bitset;
+  /** Via grants whose destinations overlap the prefix. */
+  readonly via: readonly ViaGrant[];
+}
+
+function accessTo(prefix: ServedPrefix, world: RouteWorld): Access {
+  const { plan } = world;
+  const direct = new Bitset();
+  const reverse = new Bitset();
+  for (const index of prefix.overlapped) {
+    const atom = plan.atoms[index] as Atom;
+    if (atom.side === "destination") direct.addAll(atom.direct);
+    else if (atom.side === "source") reverse.addAll(atom.opposite);
+  }
+  const primary = world.recordAt(prefix.primary).class;
+  for (const { selector, opposite } of plan.steeredRouters) {
+    const { sources, router } = selector;
+    if (primary.touched.has(router) && sources.some((source) => prefix.overlapped.has(source))) {
+      reverse.addAll(opposite);
+    }
+  }
+  return {
+    direct,
+    reverse,
+    via: plan.viaGrants.filter((grant) => grant.blocks.some(({ block }) => meets(block, prefix))),
+  };
+}
+
+function meets(block: ViaBlock, prefix: ServedPrefix): boolean {
+  return block.kind === "any" || (block.kind === "literal" && overlaps(block.set, prefix.range));
+}
+
+/** Slot of the router on which the viewer is shown the prefix; null when it is shown on none. */
+export function routerFor(viewer: NodeRecord, prefix: ServedPrefix, world: RouteWorld): number | null {
+  const { direct, reverse, via } = accessTo(prefix, world);
+  const { touched } = viewer.class;
+  if (isOwner(viewer, prefix) || touched.intersects(direct)) return prefix.primary;
+  const grants = via.filter((grant) => grant.sources.some((atom) => touched.has(atom)));
+  if (grants.length > 0) {
+    const router = byPreference(prefix).find((owner) => grants.some((grant) => isRouterOf(grant, owner)));
+    return router?.slot ?? null;
+  }
+  return touched.intersects(reverse) ? prefix.primary : null;
+}
+
+/** For every router on which the prefix is shown to somebody: the slots of the viewers. The twin of {@link routerFor}. */
+export function viewersOf(prefix: ServedPrefix, world: RouteWorld): Map<number, Bitset> {
+  const { direct, reverse, via } = accessTo(prefix, world);
+  const viewers = touchingAny(direct, world);
+  for (const owner of prefix.owners) viewers.add(owner.slot);
+  const steered = new Bitset();
+  for (const grant of via) steered.addAll(touchingAny(grant.sources, world));
+  steered.deleteAll(viewers);
+  const reversed = touchingAny(reverse, world);
+  reversed.deleteAll(steered);
+  viewers.addAll(reversed);
+  const shown = new Map([[prefix.primary, viewers]]);
+  for (const router of steered.isEmpty() ? [] : byPreference(prefix)) {
+    const group = new Bitset();
+    for (const grant of via) if (isRouterOf(grant, router)) group.addAll(touchingAny(grant.sources, world));
+    group.retainAll(steered);
+    steered.deleteAll(group);
+    const known = shown.get(router.slot);
+    if (known === undefined) shown.set(router.slot, group);
+    else known.addAll(group);
+  }
+  return shown;
+}
+
+function isOwner(viewer: NodeRecord, prefix: ServedPrefix): boolean {
+  return prefix.owners.some((owner) => owner.slot === viewer.slot);
+}
+
+function isRouterOf(grant: ViaGrant, router: NodeRecord): boolean {
+  return grant.tags.some((tag) => router.node.tags.includes(tag));
+}
+
+/** Online routers first, each group in order of registration. */
+function byPreference(prefix: ServedPrefix): readonly NodeRecord[] {
+  const online = prefix.owners.filter(({ node }) => node.isOnline);
+  return online.length === prefix.owners.length
+    ? online
+    : [...online, ...prefix.owners.filter(({ node }) => !node.isOnline)];
+}
+
+/**
+ * The primary router among a prefix's owners: the present holder while it is online or nobody else is, else the first
+ * registered one that is online, else the first registered one. A prefix whose routers are all offline keeps a primary,
+ * so that a router's short absence does not change everybody's routes twice.
+ */
+export function electPrimary(owners: readonly NodeRecord[], holder: number | null): number {
+  const kept = owners.find((owner) => owner.slot === holder);
+  const online = owners.find(({ node }) => node.isOnline);
+  const elected = kept !== undefined && (kept.node.isOnline || online === undefined) ? kept : (online ?? owners[0]);
+  return (elected as NodeRecord).slot;
+}
+
+/** Tells whether the viewer is shown the exit routes of a router. */
+export function maySeeExits(viewer: NodeRecord, router: NodeRecord, plan: Plan): boolean {
+  return viewer.class.touched.intersects(exitAccess(router, plan));
+}
+
+/** Slots of the viewers that are shown the exit routes of a router; empty when it has none. */
+export function exitViewersOf(router: NodeRecord, world: RouteWorld): Bitset {
+  return touchingAny(exitAccess(router, world.plan), world);
+}
+
+/** Source atoms of the rules that grant the internet through this router (policy.md 14.3). */
+function exitAccess(router: NodeRecord, plan: Plan): Bitset {
+  const access = new Bitset();
+  if (router.exits.length === 0) return access;
+  access.addAll((plan.atoms[plan.exitNodes] as Atom).direct);
+  for (const grant of plan.viaGrants) {
+    if (!isRouterOf(grant, router)) continue;
+    if (grant.blocks.some(({ block }) => block.kind !== "literal")) for (const atom of grant.sources) access.add(atom);
+  }
+  return access;
+}
+
+function touchingAny(atoms: Iterable<number>, world: RouteWorld): Bitset {
+  const slots = new Bitset();
+  for (const atom of atoms) slots.addAll(world.touching(atom));
+  return slots;
+}

@@ -1,0 +1,343 @@
+// One tailnet under one plan: its nodes with their classes, and every index that views are computed from. Changes go
+// through `replace`, which keeps the indexes in step and notes in a journal what else they touched; what a change means
+// for views is worked out by the engine.
+import type { Address, AddressRange } from "../../protocol/ip.ts";
+import { Bitset } from "../bitset.ts";
+import type { PolicyNode, PolicyUser } from "../inventory.ts";
+import type { PrefixSet } from "../prefix-set.ts";
+import { AddressIndex } from "./address-index.ts";
+import { Membership } from "./membership.ts";
+import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./node-class.ts";
+import { addressesOf, type NodeRecord, parseNode } from "./node-record.ts";
+import { type FilterWorld, PacketFilters } from "./packet-filter.ts";
+import type { Plan } from "./plan.ts";
+import { electPrimary, type RouteWorld, type ServedPrefix } from "./route-table.ts";
+import { SourceContent } from "./source-content.ts";
+
+/** What a series of replacements touched besides the nodes themselves. */
+export interface Journal {
+  /** Sources whose content may have changed, with the key that they had before. */
+  readonly sources: Map<number, string>;
+  /** Subnet prefixes whose routers, primary or access may have changed. */
+  readonly prefixes: Set<string>;
+}
+
+/** The nodes and users of a tailnet, indexed for one plan. */
+export class TailnetState implements FilterWorld, RouteWorld {
+  readonly plan: Plan;
+  readonly filters: PacketFilters;
+  /** Served subnet prefixes by canonical text. */
+  readonly prefixes = new Map<string, ServedPrefix>();
+  readonly exitSlots = new Bitset();
+  readonly #membership: Membership;
+  readonly #users: ReadonlyMap<number, PolicyUser>;
+  readonly #records: (NodeRecord | undefined)[] = [];
+  readonly #slots = new Map<number, number>();
+  readonly #freeSlots: number[] = [];
+  readonly #classes = new Map<string, NodeClass>();
+  readonly #addresses = new AddressIndex();
+  readonly #members: Bitset[];
+  readonly #touching: Bitset[];
+  readonly #contents: SourceContent[];
+  readonly #narrowed: readonly SourceContent[];
+  readonly #userSlots = new Map<number, Set<number>>();
+  #subnetRoutes: { readonly texts: readonly string[]; readonly key: string } = { texts: [], key: "" };
+
+  /** Builds the state of a tailnet at once. `holders` are primaries to keep. The users map is read, never copied. */
+  constructor(
+    plan: Plan,
+    users: ReadonlyMap<number, PolicyUser>,
+    nodes: Iterable<PolicyNode>,
+    holders: ReadonlyMap<string, number>,
+  ) {
+    this.plan = plan;
+    this.#users = users;
+    this.#membership = new Membership(plan);
+    this.#members = plan.atoms.map(() => new Bitset());
+    this.#touching = plan.atoms.map(() => new Bitset());
+    this.#contents = plan.sources.map((template) => new SourceContent(template));
+    this.#narrowed = this.#contents.filter((content) => content.template.isNarrowed);
+    this.filters = new PacketFilters(this);
+    this.#load([...nodes], holders);
+  }
+
+  #load(nodes: readonly PolicyNode[], holders: ReadonlyMap<string, number>): void {
+    const journal: Journal = { sources: new Map(), prefixes: new Set() };
+    const parsed = [...nodes].sort((a, b) => a.id - b.id).map(parseNode);
+    this.#addresses.load(parsed.flatMap((node, slot) => addressesOf(node).map((address) => ({ address, slot }))));
+    for (const [slot, node] of parsed.entries()) {
+      this.#slots.set(node.node.id, slot);
+      this.#place(slot, node, journal);
+    }
+    for (const slot of this.#routersOverNodes()) this.reclassify(slot, journal);
+    this.settlePrefixes(journal, (prefix) => this.#slots.get(holders.get(prefix) ?? -1) ?? null);
+  }
+
+  /** Ids of all nodes. */
+  get nodeIds(): Iterable<number> {
+    return this.#slots.keys();
+  }
+
+  /** The record of a node; undefined when there is none. */
+  record(id: number): NodeRecord | undefined {
+    const slot = this.#slots.get(id);
+    return slot === undefined ? undefined : this.#records[slot];
+  }
+
+  /** The record in a slot that is in use. */
+  recordAt(slot: number): NodeRecord {
+    return this.#records[slot] as NodeRecord;
+  }
+
+  /** The record in a slot; undefined when the slot is free. */
+  recordIn(slot: number): NodeRecord | undefined {
+    return this.#records[slot];
+  }
+
+  idAt(slot: number): number {
+    return this.recordAt(slot).node.id;
+  }
+
+  get records(): Iterable<NodeRecord> {
+    return this.#records.filter((record) => record !== undefined);
+  }
+
+  userOf(record: NodeRecord): PolicyUser | undefined {
+    const { node } = record;
+    return node.tags.length > 0 || node.userId === null ? undefined : this.#users.get(node.userId);
+  }
+
+  nodesOfUser(record: NodeRecord): readonly NodeRecord[] {
+    const { node } = record;
+    if (node.tags.length > 0 || node.userId === null) return [];
+    return this.slotsOfUser(node.userId).map((slot) => this.recordAt(slot));
+  }
+
+  /** Slots of the untagged nodes of a user, ascending. */
+  slotsOfUser(userId: number): number[] {
+    return [...(this.#userSlots.get(userId) ?? [])].sort((a, b) => a - b);
+  }
+
+  touching(atom: number): Bitset {
+    return this.#touching[atom] as Bitset;
+  }
+
+  contentOf(source: number): SourceContent {
+    return this.#contents[source] as SourceContent;
+  }
+
+  get subnetRoutes(): { readonly texts: readonly string[]; readonly key: string } {
+    return this.#subnetRoutes;
+  }
+
+  memberAddresses(atoms: readonly number[]): readonly Address[] {
+    const slots = new Bitset();
+    for (const atom of atoms) slots.addAll(this.#members[atom] as Bitset);
+    return this.#addresses.addressesOf(slots, (slot) => addressesOf(this.recordAt(slot)));
+  }
+
+  failingAddresses(atom: number, set: PrefixSet): readonly AddressRange[] {
+    const failing: AddressRange[] = [];
+    for (const range of set) {
+      for (const slot of this.#addresses.slotsIn(range)) {
+        const record = this.recordAt(slot);
+        if (record.class.touched.has(atom)) continue;
+        for (const address of addressesOf(record)) failing.push({ first: address, last: address });
+      }
+    }
+    return failing;
+  }
+
+  /** Slots of the peers of a node (policy.md 13). */
+  peers(record: NodeRecord): Bitset {
+    const peers = new Bitset();
+    for (const atom of record.class.reach) peers.addAll(this.touching(atom));
+    for (const other of this.plan.selfSources.length === 0 ? [] : this.nodesOfUser(record)) {
+      if (record.class.isSelfSource || other.class.isSelfSource) peers.add(other.slot);
+    }
+    peers.delete(record.slot);
+    return peers;
+  }
+
+  /** Tells whether two different nodes are peers; the twin of {@link peers} for one pair. */
+  arePeers(a: NodeRecord, b: NodeRecord): boolean {
+    if (a.slot === b.slot) return false;
+    if (a.class.reach.intersects(b.class.touched)) return true;
+    if (!a.class.isSelfSource && !b.class.isSelfSource) return false;
+    const isOneUser = a.node.userId !== null && a.node.userId === b.node.userId;
+    return isOneUser && a.node.tags.length === 0 && b.node.tags.length === 0;
+  }
+
+  /**
+   * Slots of the routers, besides the node itself, whose touches depend on the node's addresses because one of their
+   * routes contains them. There are none in a sane tailnet.
+   */
+  routersOver(addresses: readonly Address[]): number[] {
+    const slots = new Set<number>();
+    for (const { range, owners } of this.prefixes.values()) {
+      if (!addresses.some((address) => range.first <= address && address <= range.last)) continue;
+      for (const owner of owners) slots.add(owner.slot);
+    }
+    return [...slots];
+  }
+
+  #routersOverNodes(): Set<number> {
+    const slots = new Set<number>();
+    for (const { range, owners } of this.prefixes.values()) {
+      if (this.#addresses.slotsIn(range).length === 0) continue;
+      for (const owner of owners) slots.add(owner.slot);
+    }
+    return slots;
+  }
+
+  /** The slot for a node id, an unused one if the node is new. */
+  slotFor(id: number): number {
+    const slot = this.#slots.get(id) ?? this.#freeSlots.pop() ?? this.#records.length;
+    this.#slots.set(id, slot);
+    return slot;
+  }
+
+  /** Puts a node into a slot, or empties it. Routers over its addresses must be classified again afterwards. */
+  replace(slot: number, node: PolicyNode | null, journal: Journal): void {
+    const old = this.#records[slot];
+    if (old !== undefined) {
+      for (const address of addressesOf(old)) this.#addresses.delete(address, slot);
+      this.#withdraw(old, journal);
+    }
+    if (node === null) {
+      this.#records[slot] = undefined;
+      if (old !== undefined) this.#slots.delete(old.node.id);
+      this.#freeSlots.push(slot);
+      return;
+    }
+    const parsed = parseNode(node);
+    for (const address of addressesOf(parsed)) this.#addresses.add(address, slot);
+    this.#place(slot, parsed, journal);
+  }
+
+  /** Classifies a node again whose own data did not change. */
+  reclassify(slot: number, journal: Journal): void {
+    const record = this.recordAt(slot);
+    this.#withdraw(record, journal);
+    this.#place(slot, record, journal);
+  }
+
+  #place(slot: number, parsed: Omit<NodeRecord, "slot" | "class">, journal: Journal): void {
+    const { node, ipv4, ipv6, subnets, exits } = parsed;
+    const user = node.userId === null ? undefined : this.#users.get(node.userId);
+    const touches = this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range));
+    const record: NodeRecord = {
+      node,
+      ipv4,
+      ipv6,
+      subnets,
+      exits,
+      slot,
+      class: this.#classFor(touches, exits.length > 0),
+    };
+    record.class.size++;
+    this.#records[slot] = record;
+    for (const [atom, touch] of touches) {
+      this.touching(atom).add(slot);
+      if ((touch & MEMBER) !== 0) (this.#members[atom] as Bitset).add(slot);
+    }
+    for (const source of record.class.memberOf) {
+      this.#note(source, journal);
+      this.contentOf(source).join(addressesOf(record));
+    }
+    this.#noteNarrowed(journal);
+    if (exits.length > 0) this.exitSlots.add(slot);
+    for (const { text, range } of subnets) this.#addOwner(text, range, record, journal);
+    if (node.tags.length === 0 && node.userId !== null) {
+      const slots = this.#userSlots.get(node.userId);
+      if (slots === undefined) this.#userSlots.set(node.userId, new Set([slot]));
+      else slots.add(slot);
+    }
+  }
+
+  #withdraw(record: NodeRecord, journal: Journal): void {
+    const { slot, node } = record;
+    for (const [atom, touch] of record.class.touches) {
+      this.touching(atom).delete(slot);
+      if ((touch & MEMBER) !== 0) (this.#members[atom] as Bitset).delete(slot);
+    }
+    for (const source of record.class.memberOf) {
+      this.#note(source, journal);
+      this.contentOf(source).leave(addressesOf(record));
+    }
+    this.#noteNarrowed(journal);
+    this.exitSlots.delete(slot);
+    for (const { text } of record.subnets) this.#removeOwner(text, slot, journal);
+    if (node.userId !== null) this.#userSlots.get(node.userId)?.delete(slot);
+    if (--record.class.size === 0) this.#classes.delete(record.class.key);
+  }
+
+  #classFor(touches: Touches, isExit: boolean): NodeClass {
+    const key = classKey(touches, isExit);
+    const known = this.#classes.get(key);
+    if (known !== undefined) return known;
+    const created = nodeClass(key, touches, isExit, this.plan);
+    this.#classes.set(key, created);
+    return created;
+  }
+
+  *#touchesInside(range: AddressRange): Generator<Touches, void> {
+    for (const slot of this.#addresses.slotsIn(range)) {
+      const record = this.#records[slot];
+      if (record !== undefined) yield record.class.touches;
+    }
+  }
+
+  #note(source: number, journal: Journal): void {
+    if (!journal.sources.has(source)) journal.sources.set(source, this.contentOf(source).knownKey(this));
+  }
+
+  /** Literals narrowed by postures depend on every node with an address inside them. */
+  #noteNarrowed(journal: Journal): void {
+    for (const content of this.#narrowed) {
+      this.#note(content.template.index, journal);
+      content.forget();
+    }
+  }
+
+  #addOwner(text: string, range: AddressRange, record: NodeRecord, journal: Journal): void {
+    journal.prefixes.add(text);
+    const known = this.prefixes.get(text);
+    if (known === undefined) {
+      this.prefixes.set(text, { text, range, owners: [record], primary: record.slot, overlapped: new Set() });
+    } else {
+      known.owners = [...known.owners, record].sort((a, b) => a.node.id - b.node.id);
+    }
+  }
+
+  #removeOwner(text: string, slot: number, journal: Journal): void {
+    journal.prefixes.add(text);
+    const known = this.prefixes.get(text);
+    if (known !== undefined) known.owners = known.owners.filter((owner) => owner.slot !== slot);
+  }
+
+  /** Elects primaries and works out access anew for these prefixes, after all of a change's replacements. */
+  settlePrefixes(journal: Journal, holderOf: (prefix: string) => number | null): void {
+    let isListChanged = false;
+    for (const text of journal.prefixes) {
+      const prefix = this.prefixes.get(text);
+      if (prefix === undefined) continue;
+      isListChanged ||= prefix.owners.length === 0 || !this.#subnetRoutes.texts.includes(text);
+      if (prefix.owners.length === 0) {
+        this.prefixes.delete(text);
+        continue;
+      }
+      prefix.primary = electPrimary(prefix.owners, holderOf(text));
+      prefix.overlapped = this.#membership.overlapping(prefix.range, (range) => this.#touchesInside(range));
+    }
+    if (isListChanged) this.#listRoutes(journal);
+  }
+
+  #listRoutes(journal: Journal): void {
+    const withRoutes = this.#contents.filter((content) => content.template.hasAny);
+    for (const content of withRoutes) this.#note(content.template.index, journal);
+    const texts = [...this.prefixes.keys()].sort();
+    this.#subnetRoutes = { texts, key: texts.join(" ") };
+    for (const content of withRoutes) content.forget();
+  }
+}
