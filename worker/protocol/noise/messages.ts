@@ -10,13 +10,13 @@ import { TAG_LENGTH } from "./crypto.ts";
 export const MessageType = { INITIATION: 1, RESPONSE: 2, ERROR: 3, RECORD: 4 } as const;
 
 /** Length of a Noise public key on the wire. */
-export const KEY_LENGTH = 32;
+const KEY_LENGTH = 32;
 /** Length of the header of every message but the initiation: type and payload length. */
 export const HEADER_LENGTH = 3;
 /** Length of a whole initiation. */
-export const INITIATION_LENGTH = 101;
+const INITIATION_LENGTH = 101;
 /** Length of a whole response. */
-export const RESPONSE_LENGTH = 51;
+const RESPONSE_LENGTH = 51;
 
 const INITIATION_HEADER_LENGTH = 5;
 const SEALED_KEY_LENGTH = KEY_LENGTH + TAG_LENGTH;
