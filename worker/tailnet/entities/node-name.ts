@@ -2,12 +2,19 @@
 
 const MAX_LABEL = 63;
 
-/** Makes a DNS label of a host name: the first label, other characters as hyphens; `node` when nothing is left. */
+/**
+ * Makes a DNS label of a host name: its first label without accents and apostrophes, other characters as hyphens;
+ * `node` when nothing is left. Never an internationalised name (`xn--…`): browsers would show it in another script.
+ */
 export function labelOf(hostname: string): string {
-  const label = (hostname.toLowerCase().split(".")[0] ?? "")
+  const first = hostname.normalize("NFKD").toLowerCase().split(".")[0] ?? "";
+  const label = first
+    .replaceAll(/[\p{M}'’]+/gu, "")
     .replaceAll(/[^a-z0-9-]+/g, "-")
+    .replace(/^-+/, "")
+    .replace(/^xn-{2,}/, "xn-")
     .slice(0, MAX_LABEL)
-    .replaceAll(/^-+|-+$/g, "");
+    .replace(/-+$/, "");
   return label === "" ? "node" : label;
 }
 
