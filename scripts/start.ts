@@ -23,6 +23,9 @@ Usage: npm start -- [options]
                        {"controlUrl","workerUrl","apiUrl","authKey","apiToken","pids"}
   --help               this text
 
+Clients that use a public name or address come back over TLS on port 443 after a lost connection, whatever the login
+server says: give such a machine --http-port 80 --https-port 443. Loopback and private addresses need no such care.
+
 Everything that is logged goes to standard error. Ctrl-C, SIGTERM and SIGHUP stop all of it; what it knows stays in
 the state folder. npm prints lines of its own to standard output unless it is told not to: for scripts use
 "npm start --silent -- --json". The exit code is 0 after a signal, 1 when a part failed, 2 for a wrong option.

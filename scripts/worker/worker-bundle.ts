@@ -3,7 +3,8 @@
 // starts and answers too is checked by scripts/bundle-budget.ts.
 import { build } from "esbuild";
 
-/** Bundles the Worker whose entry module is `main` into the file `outfile`. @throws when a source does not build. */
+/** Bundles the Worker whose entry module is `main` into the file `outfile`.
+ *  @throws when a source does not build; esbuild has printed why. */
 export async function bundleWorker(main: string, outfile: string): Promise<void> {
   await build({
     entryPoints: [main],
@@ -17,5 +18,7 @@ export async function bundleWorker(main: string, outfile: string): Promise<void>
     // Class names survive, as with wrangler: the runtime finds Durable Object classes by export name, logs by class name.
     keepNames: true,
     logLevel: "warning",
+  }).catch((cause: unknown) => {
+    throw new Error("the Worker does not build", { cause });
   });
 }

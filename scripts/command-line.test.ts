@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { parseFolder, parsePort, readDerpMap, UsageError } from "./command-line.ts";
+
+test.each(["-1", "65536", "80a", "", "1.5", "0x50"])("refuses %j as a port", (value) => {
+  expect(() => parsePort("port", value)).toThrow(UsageError);
+});
+
+test("takes every port, and 0 for a free one", () => {
+  expect(["0", "80", "65535"].map((value) => parsePort("port", value))).toEqual([0, 80, 65_535]);
+});
+
+test("resolves folders, and refuses an empty name", () => {
+  expect(parseFolder("state", "/var/lib/a")).toBe("/var/lib/a");
+  expect(() => parseFolder("state", "")).toThrow(UsageError);
+});
+
+test("refuses a DERP map that is missing or no JSON", () => {
+  expect(() => readDerpMap("nowhere.json")).toThrow(UsageError);
+  expect(() => readDerpMap("LICENSE")).toThrow(UsageError);
+});
