@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { connectRaw, connectTls, controlRequest } from "../testing/raw-client.ts";
+import { startStandIn } from "../testing/stand-in-worker.ts";
+import { selfSignedCertificate } from "./certificate.ts";
+
+const BIN = fileURLToPath(new URL("../bin/flarescale.mjs", import.meta.url));
+const cleanUps: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly log: Promise<string>;
+  readonly exit: Promise<[code: number | null, signal: string | null]>;
+}
+
+function start(argv: readonly string[], env: Record<string, string> = {}): Started {
+  const child = spawn(process.execPath, [BIN, "gateway", ...argv], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  cleanUps.push(() => child.kill("SIGKILL"));
+  return {
+    child,
+    log: text(child.stderr as Readable),
+    exit: once(child, "exit") as Promise<[number | null, string | null]>,
+  };
+}
+
+interface Ready {
+  httpPort: number;
+  httpsPort: number;
+  metricsPort?: number;
+  certSha256: string;
+  pid: number;
+}
+
+async function ready(started: Started, fd = 1): Promise<Ready> {
+  const [line] = (await once(started.child.stdio[fd] as Readable, "data")) as [Buffer];
+  return JSON.parse(String(line)) as Ready;
+}
+
+const PORTS = ["--listen", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--json"];
+
+describe("flarescale gateway", () => {
+  it("prints one line when it listens, bridges on both ports, and drains on SIGTERM with its reasons", async () => {
+    const worker = await startStandIn();
+    cleanUps.push(() => worker.close());
+    const started = start(["--upstream", worker.url.origin, ...PORTS, "--drain-seconds", "2", "--log-format", "json"]);
+    const { httpPort, httpsPort, pid, certSha256 } = await ready(started);
+    expect(pid).toBe(started.child.pid);
+    expect(certSha256).toMatch(/^[0-9a-f]{64}$/);
+    for (const client of [await connectRaw(httpPort), await connectTls(httpsPort)]) {
+      client.send(controlRequest());
+      expect(await client.head()).toMatch(/^HTTP\/1\.1 101 /);
+      void client.rest().then(() => client.socket.end());
+    }
+    started.child.kill("SIGTERM");
+    expect(await started.exit).toEqual([0, null]);
+    const events = (await started.log)
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events.map(({ message }) => message)).toEqual(["listening", "draining", "drained"]);
+    expect(events[1]).toMatchObject({ signal: "SIGTERM", bridges: 2, seconds: 2 });
+    expect(events[2]).toMatchObject({ bridges: 2, drain: 2 });
+  });
+
+  it("takes its options from the environment and reports on another descriptor", async () => {
+    const started = start(["--ready-fd", "3"], {
+      FLARESCALE_UPSTREAM: "http://127.0.0.1:9",
+      FLARESCALE_LISTEN: "127.0.0.1",
+      FLARESCALE_HTTP_PORT: "0",
+      FLARESCALE_HTTPS_PORT: "off",
+      FLARESCALE_METRICS_LISTEN: "127.0.0.1:0",
+    });
+    const line = await ready(started, 3);
+    expect(Object.keys(line).sort()).toEqual(["httpPort", "metricsPort", "pid"]);
+    started.child.kill("SIGINT");
+    expect(await started.exit).toEqual([0, null]);
+  });
+
+  it("keeps its certificate in the state folder and nothing else, through kill -9", async () => {
+    const state = await mkdtemp(join(tmpdir(), "flarescale-gateway-"));
+    const argv = ["--upstream", "http://127.0.0.1:9", ...PORTS, "--state", state, "--name", "gw.example"];
+    const first = start(argv);
+    const { certSha256 } = await ready(first);
+    first.child.kill("SIGKILL");
+    await first.exit;
+    expect(await readdir(state)).toHaveLength(1);
+    expect((await ready(start(argv))).certSha256).toBe(certSha256);
+  });
+
+  it("takes up a renewed certificate, and keeps the old one when the new one is broken", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "flarescale-gateway-"));
+    const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+    const [old, renewed] = [await selfSignedCertificate(["a.example"]), await selfSignedCertificate(["a.example"])];
+    await Promise.all([writeFile(certFile, old.cert), writeFile(keyFile, old.key)]);
+    const started = start(["--upstream", "http://127.0.0.1:9", ...PORTS, "--tls-cert", certFile, "--tls-key", keyFile]);
+    const { httpsPort, certSha256 } = await ready(started);
+    expect(certSha256).toBe(old.sha256);
+    const served = async () => {
+      const client = await connectTls(httpsPort);
+      const { fingerprint256 } = (client.socket as import("node:tls").TLSSocket).getPeerCertificate();
+      client.socket.destroy();
+      return fingerprint256.replaceAll(":", "").toLowerCase();
+    };
+    await writeFile(certFile, "broken");
+    started.child.kill("SIGHUP");
+    expect(await served()).toBe(old.sha256);
+    await Promise.all([writeFile(certFile, renewed.cert), writeFile(keyFile, renewed.key)]);
+    started.child.kill("SIGHUP");
+    await expect.poll(served).toBe(renewed.sha256);
+    started.child.kill("SIGTERM");
+    expect(await started.log).toContain("certificate not renewed");
+  });
+
+  it("ends at once on a second signal", async () => {
+    const worker = await startStandIn();
+    cleanUps.push(() => worker.close());
+    const started = start(["--upstream", worker.url.origin, ...PORTS, "--drain-seconds", "600"]);
+    const { httpPort } = await ready(started);
+    const clients = await Promise.all(Array.from({ length: 5 }, () => connectRaw(httpPort)));
+    for (const client of clients) {
+      client.send(controlRequest());
+      await client.head();
+    }
+    started.child.kill("SIGTERM");
+    await once(started.child.stderr as Readable, "data");
+    started.child.kill("SIGINT");
+    expect((await started.exit)[0]).toBe(0);
+  });
+
+  it("says why it cannot start and exits with 1, or with 2 for a wrong command line", async () => {
+    const taken = await startStandIn();
+    cleanUps.push(() => taken.close());
+    const busy = start([
+      "--upstream",
+      "http://127.0.0.1:9",
+      "--listen",
+      "127.0.0.1",
+      "--http-port",
+      String(taken.port),
+      "--https-port",
+      "off",
+    ]);
+    expect((await busy.exit)[0]).toBe(1);
+    expect(await busy.log).toContain(`port ${taken.port}: another program has it`);
+    for (const argv of [
+      ["--upstream", "ftp://x"],
+      ["--upstream", "http://x", "--http-port", "off", "--https-port", "off"],
+      ["--upstream", "http://x", "--tls-cert", "cert.pem"],
+      ["--upstream", "http://x", "--drain-seconds", "soon"],
+      ["--upstream", "http://x", "--log-format", "xml"],
+    ]) {
+      expect((await start(argv).exit)[0]).toBe(2);
+    }
+  });
+
+  it("says that Node.js is too old and what to do when there is no newer one", async () => {
+    // The launcher alone, away from any node_modules, believing that it runs on an old Node.js.
+    const folder = await mkdtemp(join(tmpdir(), "flarescale-launcher-"));
+    await cp(BIN, join(folder, "flarescale.mjs"));
+    const old = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.1.0"})';
+    const child = spawn(process.execPath, ["--import", old, join(folder, "flarescale.mjs"), "version"]);
+    const [message, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+    expect(code).toBe(1);
+    expect(message).toContain('flarescale needs Node.js 22.18 or newer, this is 20.1.0; run "npm install" first');
+  });
+
+  it("hands over to the Node.js of the package when it runs on an old one", async () => {
+    const old = 'data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.1.0"})';
+    const child = spawn(process.execPath, ["--import", old, BIN, "nonsense"]);
+    const [message, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+    expect(code).toBe(2);
+    expect(message).toContain('there is no command "nonsense"');
+  });
+});

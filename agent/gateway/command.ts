@@ -1,0 +1,177 @@
+// `flarescale gateway`: options to a running gateway, signals to its end.
+import { writeSync } from "node:fs";
+import { hostname } from "node:os";
+import {
+  type Command,
+  type CommandHelp,
+  EXIT_OK,
+  EXIT_PROBLEM,
+  type OptionValues,
+  parseInteger,
+  parseOptions,
+  UsageError,
+} from "../command-line.ts";
+import { createLog, type Log } from "../log.ts";
+import { type Certificate, readCertificate, selfSignedCertificate } from "./certificate.ts";
+import { Gateway, type GatewayOptions, type Ports } from "./gateway.ts";
+import { parseListenAddress } from "./metrics-server.ts";
+import { parseUpstream } from "./upstream/upstream.ts";
+
+const OPTIONS = {
+  upstream: { type: "string", value: "URL", help: "Origin of the Worker, http or https; needed" },
+  listen: { type: "string", value: "ADDR", help: "Address to listen on; all addresses when not given" },
+  "http-port": { type: "string", value: "PORT", default: "80", help: 'Plain port; 0 for any free one, "off" for none' },
+  "https-port": { type: "string", value: "PORT", default: "443", help: 'TLS port; 0 for any free one, "off" for none' },
+  "tls-cert": { type: "string", value: "FILE", help: "Certificate chain (PEM); read again when it changes" },
+  "tls-key": { type: "string", value: "FILE", help: "Key of that certificate (PEM)" },
+  name: { type: "list", value: "NAME", help: "DNS name or IP address for the self-signed certificate" },
+  state: { type: "string", value: "DIR", help: "Folder that keeps the self-signed certificate; nothing else is kept" },
+  "metrics-listen": { type: "string", value: "ADDR:PORT", help: "Serve /healthz, /readyz and /metrics there" },
+  "drain-seconds": { type: "string", value: "N", default: "30", help: "Time over which bridges end on SIGTERM" },
+  "dials-per-second": { type: "string", value: "N", default: "50", help: "New bridges to the Worker in the long run" },
+  "ready-fd": { type: "string", value: "FD", help: "Write the line of --json to this file descriptor" },
+  json: { type: "boolean", help: "Print one line of JSON to stdout when listening" },
+  "log-format": { type: "string", value: "FORMAT", default: "text", help: "text or json; the log goes to stderr" },
+} as const;
+
+const HELP: CommandHelp = {
+  name: "gateway",
+  summary: "carry the control connections of native clients to the Worker",
+  description: [
+    "Native Tailscale clients begin their control connection with an HTTP upgrade that Cloudflare's edge drops. A",
+    "gateway accepts it and carries the encrypted bytes to the Worker over a WebSocket; every other request it passes on",
+    "as it is. It holds no keys and no state. Clients use both ports: a client that reconnects within two minutes tries",
+    "TLS on port 443 only, whatever its login server says, so leave both on unless the login server is a private address.",
+  ].join("\n"),
+  options: OPTIONS,
+  examples: [
+    "flarescale gateway --upstream https://control.example.com --state /var/lib/flarescale",
+    "flarescale gateway --upstream https://control.example.com --tls-cert fullchain.pem --tls-key privkey.pem",
+    "flarescale gateway --upstream http://127.0.0.1:8787 --listen 127.0.0.1 --http-port 8080 --https-port off",
+  ],
+  exitCodes: ["ended by SIGTERM or SIGINT", "could not start, or failed", "the command line makes no sense"],
+};
+
+/** The command. */
+export const gatewayCommand: Command = { help: HELP, run };
+
+type Values = OptionValues<typeof OPTIONS>;
+
+async function run(argv: readonly string[]): Promise<number> {
+  const values = parseOptions(OPTIONS, argv, process.env);
+  const drainSeconds = parseInteger("drain-seconds", values["drain-seconds"], 0, 3_600);
+  const readyFds = readyFdsOf(values);
+  const log = createLog(logFormatOf(values), (line) => process.stderr.write(line));
+  exitOnFailure(log);
+  const options = await optionsOf(values, log);
+  const gateway = new Gateway(options);
+  const ports = await gateway.open();
+  const certSha256 = options.https?.certificate.sha256;
+  log.info("listening", { ...ports, certSha256, upstream: options.upstream.origin, pid: process.pid });
+  for (const fd of readyFds) writeSync(fd, readyLine(ports, certSha256));
+  followCertificate(values, gateway, { sha256: certSha256, log });
+  const signal = await nextSignal();
+  log.info("draining", { signal, bridges: gateway.bridges, seconds: drainSeconds });
+  exitOnSecondSignal(log);
+  const { seconds, bridges, ended } = await gateway.drain(drainSeconds);
+  log.info("drained", { signal, seconds: Number(seconds.toFixed(1)), bridges, ...ended });
+  return EXIT_OK;
+}
+
+async function optionsOf(values: Values, log: Log): Promise<GatewayOptions> {
+  if (values.upstream === undefined) {
+    throw new UsageError("--upstream is needed: the origin of your Worker, as https://control.example.com");
+  }
+  const httpPort = portOf("http-port", values["http-port"]);
+  const httpsPort = portOf("https-port", values["https-port"]);
+  if (httpPort === undefined && httpsPort === undefined) throw new UsageError("one of the two ports must be on");
+  const metrics = values["metrics-listen"];
+  return {
+    upstream: parseUpstream(values.upstream),
+    listen: values.listen,
+    httpPort,
+    https: httpsPort === undefined ? undefined : { port: httpsPort, certificate: await certificateOf(values) },
+    metrics: metrics === undefined ? undefined : parseListenAddress("metrics-listen", metrics),
+    dialsPerSecond: parseInteger("dials-per-second", values["dials-per-second"], 1, 10_000),
+    log,
+  };
+}
+
+async function certificateOf(values: Values): Promise<Certificate> {
+  const { "tls-cert": cert, "tls-key": key, name, state } = values;
+  if (cert !== undefined && key !== undefined) return await readCertificate(cert, key);
+  if (cert !== undefined || key !== undefined) throw new UsageError("--tls-cert and --tls-key go together");
+  return await selfSignedCertificate(name.length > 0 ? name : [hostname(), "localhost", "127.0.0.1", "::1"], state);
+}
+
+const CERTIFICATE_CHECK_MS = 60_000;
+
+/** Takes up a renewed certificate; a broken one is reported and the old one stays. */
+function followCertificate(
+  values: Values,
+  gateway: Gateway,
+  { sha256, log }: { readonly sha256: string | undefined; readonly log: Log },
+): void {
+  const { "tls-cert": certFile, "tls-key": keyFile } = values;
+  if (certFile === undefined || keyFile === undefined) return;
+  let current = sha256;
+  const check = async () => {
+    try {
+      const certificate = await readCertificate(certFile, keyFile);
+      if (current !== certificate.sha256) {
+        gateway.useCertificate(certificate);
+        log.info("certificate renewed", { certSha256: certificate.sha256 });
+      }
+      current = certificate.sha256;
+    } catch (error) {
+      log.warn("certificate not renewed", { detail: (error as Error).message });
+    }
+  };
+  setInterval(() => void check(), CERTIFICATE_CHECK_MS).unref();
+  process.on("SIGHUP", () => void check());
+}
+
+function portOf(option: string, text: string): number | undefined {
+  return text === "off" ? undefined : parseInteger(option, text, 0, 65_535);
+}
+
+function logFormatOf(values: Values): "json" | "text" {
+  const format = values["log-format"];
+  if (format === "json" || format === "text") return format;
+  throw new UsageError(`--log-format must be text or json, not "${format}"`);
+}
+
+function readyFdsOf(values: Values): readonly number[] {
+  const fd = values["ready-fd"];
+  return [...(values.json ? [1] : []), ...(fd === undefined ? [] : [parseInteger("ready-fd", fd, 1, 1_023)])];
+}
+
+function readyLine({ httpPort, httpsPort, metricsPort }: Ports, certSha256: string | undefined): string {
+  return `${JSON.stringify({ httpPort, httpsPort, metricsPort, certSha256, pid: process.pid })}\n`;
+}
+
+/** Whatever nobody caught leaves the process in a state that nobody knows: say it and go, the supervisor starts anew. */
+function exitOnFailure(log: Log): void {
+  const fail = (error: unknown) => {
+    log.error("uncaught error", { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    process.exit(EXIT_PROBLEM);
+  };
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** Somebody who asks twice does not want to wait. */
+function exitOnSecondSignal(log: Log): void {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      log.warn("drain cut short", { signal });
+      process.exit(EXIT_OK);
+    });
+  }
+}

@@ -1,0 +1,52 @@
+// Every maximum of the gateway in one place (kubernetes.md C.1 G2, G4, G5, G7, G9 and C.3). Sizes are bytes, times are
+// milliseconds. What a peer may make the gateway hold follows from them: about 0.6 MB per bridge in the worst case
+// (both directions stalled), about 14 KB of an idle one.
+
+/** Request line and headers of one request; Node answers 431 beyond. */
+export const HEADERS_MAX = 32 << 10;
+/** Time for the headers of a request, and for the TLS handshake before them. */
+export const HEADERS_TIMEOUT_MS = 5_000;
+/** Text of X-Tailscale-Handshake; a real one has 136 characters. */
+export const HANDSHAKE_MAX = 4 << 10;
+/** Bytes that a client may send before its bridge stands; it is paused beyond. */
+export const EARLY_BYTES_MAX = 64 << 10;
+
+/** Time from a client's request to the answer of the Worker, waiting and retries included; the client gives 5 s. */
+export const DIAL_BUDGET_MS = 4_000;
+/** Time for the closing handshake of a WebSocket, and for a client to take its last bytes. */
+export const CLOSE_TIMEOUT_MS = 5_000;
+/** Words of a Worker's refusal that are passed to the client. */
+export const REFUSAL_TEXT_MAX = 1 << 10;
+
+/** A client is not read while more than this waits for the Worker … */
+export const PAUSE_ABOVE = 256 << 10;
+/** … until no more than this waits. */
+export const RESUME_BELOW = 64 << 10;
+/** Small reads that wait for the Worker are joined up to this size into one message. */
+export const COALESCE_MAX = 16 << 10;
+/** What keeping one waiting read costs besides its bytes; counted, so that reads of one byte are not free. */
+export const CHUNK_COST = 256;
+
+/** A WebSocket ping goes out this often … */
+export const PING_INTERVAL_MS = 30_000;
+/** … and so many unanswered ones, or intervals without a client taking its bytes, end the bridge. */
+export const MISSED_PINGS_MAX = 2;
+export const STALLED_INTERVALS_MAX = 4;
+/** First probe of an idle TCP connection. */
+export const TCP_KEEP_ALIVE_MS = 30_000;
+
+/** Bridges of one process; 503 beyond. */
+export const BRIDGES_MAX = 10_000;
+/** Open connections of one listener: the bridges and what waits, passes through or is being refused. */
+export const CONNECTIONS_MAX = 12_000;
+
+/** Silence of an HTTP exchange that is passed through … */
+export const HTTP_IDLE_MS = 30_000;
+/** … and of one whose response has begun without a length. */
+export const HTTP_STREAM_IDLE_MS = 600_000;
+/** Silence between two requests of one client connection. */
+export const HTTP_KEEP_ALIVE_MS = 60_000;
+
+/** How long addresses of the Worker are used without asking again, and how long if asking fails. */
+export const ADDRESS_FRESH_MS = 30_000;
+export const ADDRESS_STALE_MS = 3_600_000;

@@ -1,0 +1,67 @@
+// The ports of a gateway: HTTP and HTTPS with the same handlers and the limits that keep slow and oversized peers away
+// before anybody looks at a request (kubernetes.md C.1 G4).
+import http, { type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import type { RequestHandler } from "./http-pass-through.ts";
+import { CONNECTIONS_MAX, HEADERS_MAX, HEADERS_TIMEOUT_MS, HTTP_KEEP_ALIVE_MS, TCP_KEEP_ALIVE_MS } from "./limits.ts";
+import { isOurUpgrade } from "./upgrade.ts";
+
+/** What a listener does with requests. */
+export interface Handlers {
+  readonly request: RequestHandler;
+  readonly upgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+}
+
+const SERVER_OPTIONS = {
+  maxHeaderSize: HEADERS_MAX,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
+  keepAlive: true,
+  keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+  noDelay: true,
+  shouldUpgradeCallback: isOurUpgrade,
+} as const;
+
+/** An HTTP server that does not listen yet. */
+export function httpServer(handlers: Handlers): http.Server {
+  return equip(http.createServer(SERVER_OPTIONS), handlers);
+}
+
+/** An HTTPS server that does not listen yet. Its certificate can be replaced with `setSecureContext`. */
+export function httpsServer(tls: { readonly cert: string; readonly key: string }, handlers: Handlers): https.Server {
+  const options = { ...SERVER_OPTIONS, ...tls, handshakeTimeout: HEADERS_TIMEOUT_MS, ALPNProtocols: ["http/1.1"] };
+  return equip(https.createServer(options), handlers);
+}
+
+function equip<S extends http.Server | https.Server>(server: S, handlers: Handlers): S {
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on("request", handlers.request);
+  server.on("upgrade", (request: IncomingMessage, socket, head: Buffer) => {
+    handlers.upgrade(request, socket as Socket, head);
+  });
+  return server;
+}
+
+/** Opens a port and returns its number. @throws Error that says what to do about it */
+export function listen(server: Server, options: ListenOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, options)));
+    server.listen(options, () => {
+      server.removeAllListeners("error");
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function explain(error: NodeJS.ErrnoException, { host, port }: ListenOptions): Error {
+  const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
+  const advice: Record<string, string> = {
+    EACCES: "ports below 1024 need a privilege: run as root, give CAP_NET_BIND_SERVICE, or choose another port",
+    EADDRINUSE: "another program has it: stop that, or choose another port",
+    EADDRNOTAVAIL: "this machine does not have that address",
+  };
+  const reason = advice[error.code ?? ""] ?? error.message;
+  return new Error(`cannot listen on ${where}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,38 @@
+// Health and metrics on a port of their own, which is not for clients: `/healthz` (the process answers), `/readyz` (it
+// takes new clients), `/metrics` (Prometheus).
+import http, { type ServerResponse } from "node:http";
+import { isIPv6 } from "node:net";
+import { UsageError } from "../command-line.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Parses `ADDR:PORT`, `[ADDR]:PORT` or `:PORT`. @throws UsageError */
+export function parseListenAddress(option: string, text: string): { host: string | undefined; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) {
+    throw new UsageError(`--${option} must look like 127.0.0.1:9090, [::1]:9090 or :9090, not "${text}"`);
+  }
+  return { host: match[1] ?? (match[2] || undefined), port };
+}
+
+/** A server of health and metrics that does not listen yet. */
+export function metricsServer(metrics: Metrics, isReady: () => boolean): http.Server {
+  return http.createServer((request, response) => {
+    const path = request.url?.split("?")[0];
+    if (path === "/healthz") plain(response, 200, "ok");
+    else if (path === "/readyz") plain(response, isReady() ? 200 : 503, isReady() ? "ready" : "draining");
+    else if (path === "/metrics") void expose(metrics, response);
+    else plain(response, 404, "there is /healthz, /readyz and /metrics");
+  });
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store" });
+  response.end(`${text}\n`);
+}
+
+async function expose(metrics: Metrics, response: ServerResponse): Promise<void> {
+  const { text, contentType } = await metrics.expose();
+  response.writeHead(200, { "Content-Type": contentType });
+  response.end(text);
+}

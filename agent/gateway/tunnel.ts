@@ -1,0 +1,197 @@
+// One native client (control or DERP) joined to one WebSocket of the Worker (kubernetes.md C.1 G3–G8). Bytes are opaque:
+// message boundaries mean nothing in either direction. Both directions have backpressure, so that a slow client makes
+// the Worker wait and the other way round; the end of one side is the end of the other.
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import type { Bridge, EndCause, Traffic } from "./bridges.ts";
+import {
+  CHUNK_COST,
+  COALESCE_MAX,
+  MISSED_PINGS_MAX,
+  PAUSE_ABOVE,
+  PING_INTERVAL_MS,
+  RESUME_BELOW,
+  STALLED_INTERVALS_MAX,
+} from "./limits.ts";
+import { endLingering, resetAfterFlush } from "./socket-end.ts";
+
+/** Close codes that we send: the client is gone, this gateway is going, the Worker sent text. */
+const CLOSE_NORMAL = 1000;
+const CLOSE_GOING_AWAY = 1001;
+const CLOSE_UNSUPPORTED = 1003;
+/** Close codes of the Worker that are no error: done, going away, no code given, restarting. */
+const CLEAN_CODES = new Set([CLOSE_NORMAL, CLOSE_GOING_AWAY, 1005, 1012]);
+
+const BINARY = { binary: true } as const;
+
+/** What a tunnel joins, and whom it tells about its end. */
+export interface TunnelParts {
+  readonly kind: "control" | "derp";
+  /** Paused behind its request head; somebody listens to its errors. */
+  readonly client: Socket;
+  /** Open and paused. */
+  readonly worker: WebSocket;
+  readonly traffic: Traffic;
+  readonly onEnd: (tunnel: Tunnel, cause: EndCause) => void;
+}
+
+/** A bridge between a byte stream and a WebSocket. */
+export class Tunnel implements Bridge {
+  readonly kind: "control" | "derp";
+  readonly #client: Socket;
+  readonly #worker: WebSocket;
+  readonly #traffic: Traffic;
+  readonly #onEnd: TunnelParts["onEnd"];
+  /** Reads of the client that wait for the Worker, and what they cost. */
+  readonly #queue: Buffer[] = [];
+  #queuedCost = 0;
+  /** Bytes handed to the WebSocket and not yet written to its connection. */
+  #inFlight = 0;
+  /** Set when the bridge begins to end; the first cause counts. */
+  #cause: EndCause | undefined;
+  #nextBeatAt = performance.now() + PING_INTERVAL_MS;
+  #missedPings = 0;
+  #stalledIntervals = 0;
+
+  constructor({ kind, client, worker, traffic, onEnd }: TunnelParts) {
+    this.kind = kind;
+    this.#client = client;
+    this.#worker = worker;
+    this.#traffic = traffic;
+    this.#onEnd = onEnd;
+  }
+
+  get bufferedBytes(): number {
+    return this.#queuedCost + this.#inFlight + this.#client.writableLength;
+  }
+
+  /** Begins to carry; `early` are bytes that the client sent before. */
+  start(early: readonly Buffer[]): void {
+    this.#listen();
+    for (const chunk of early) this.#readClient(chunk);
+    this.#worker.resume();
+    this.#client.resume();
+  }
+
+  beat(nowMs: number): void {
+    if (nowMs < this.#nextBeatAt || this.#cause !== undefined) return;
+    this.#nextBeatAt = nowMs + PING_INTERVAL_MS;
+    if (this.#worker.isPaused) {
+      // Pongs cannot be read now, so that silence says nothing about the Worker, only about the client.
+      this.#stalledIntervals += 1;
+      if (this.#stalledIntervals >= STALLED_INTERVALS_MAX) this.#abort("client-stalled");
+      return;
+    }
+    if (this.#missedPings >= MISSED_PINGS_MAX) {
+      this.#abort("worker-silent");
+      return;
+    }
+    this.#missedPings += 1;
+    this.#worker.ping();
+  }
+
+  drain(): void {
+    this.#closeWorker("drain", CLOSE_GOING_AWAY, "gateway draining");
+  }
+
+  #listen(): void {
+    this.#client
+      .on("data", (chunk: Buffer) => this.#readClient(chunk))
+      .on("drain", () => {
+        this.#stalledIntervals = 0;
+        this.#worker.resume();
+      })
+      .on("end", () => this.#closeWorker("client-closed", CLOSE_NORMAL))
+      .on("close", () => this.#closeWorker("client-reset", CLOSE_NORMAL));
+    this.#worker
+      .on("message", (message: Buffer, isBinary) => this.#readWorker(message, isBinary))
+      .on("pong", () => {
+        this.#missedPings = 0;
+      })
+      .on("close", (code) => this.#endClient(code));
+  }
+
+  #readClient(chunk: Buffer): void {
+    if (this.#cause !== undefined) return;
+    this.#traffic.toWorker += chunk.length;
+    this.#queue.push(chunk);
+    this.#queuedCost += chunk.length + CHUNK_COST;
+    // Reads go out at once while the connection keeps up; otherwise they wait for it, and are joined meanwhile.
+    if (this.#inFlight === 0) this.#flush();
+    if (this.#queuedCost + this.#inFlight > PAUSE_ABOVE) this.#client.pause();
+  }
+
+  #flush(limit = RESUME_BELOW): void {
+    while (this.#queue.length > 0 && this.#inFlight < limit) {
+      const message = this.#takeMessage();
+      this.#inFlight += message.length;
+      this.#worker.send(message, BINARY, (error) => {
+        this.#inFlight -= message.length;
+        if (!error) this.#wrote();
+      });
+    }
+  }
+
+  #wrote(): void {
+    this.#flush();
+    if (this.#client.isPaused() && this.#queuedCost + this.#inFlight <= RESUME_BELOW) this.#client.resume();
+  }
+
+  /** The first waiting reads as one message. A single read is at most 64 KiB, so no message is longer than that. */
+  #takeMessage(): Buffer {
+    let count = 0;
+    let length = 0;
+    for (const chunk of this.#queue) {
+      if (count > 0 && length + chunk.length > COALESCE_MAX) break;
+      length += chunk.length;
+      count += 1;
+    }
+    this.#queuedCost -= length + count * CHUNK_COST;
+    const chunks = this.#queue.splice(0, count);
+    const [first] = chunks;
+    return count === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
+  }
+
+  #readWorker(message: Buffer, isBinary: boolean): void {
+    if (!isBinary) {
+      this.#closeWorker("worker-violation", CLOSE_UNSUPPORTED, "binary messages only");
+      return;
+    }
+    this.#missedPings = 0;
+    this.#traffic.toClient += message.length;
+    if (this.#client.writable && !this.#client.write(message)) this.#worker.pause();
+  }
+
+  /** Sends what is queued and the close frame. What the Worker still says is passed on until it closes too. */
+  #closeWorker(cause: EndCause, code: number, reason?: string): void {
+    if (this.#cause !== undefined) {
+      this.#worker.resume(); // the client has closed meanwhile: nothing holds back the Worker's close frame any more
+      return;
+    }
+    this.#cause = cause;
+    this.#flush(Number.POSITIVE_INFINITY);
+    this.#worker.resume();
+    this.#worker.close(code, reason);
+  }
+
+  #abort(cause: EndCause): void {
+    this.#cause = cause;
+    this.#worker.terminate();
+  }
+
+  /** The WebSocket is closed: the client gets what is left, then a FIN after a clean end and a reset after an error. */
+  #endClient(code: number): void {
+    this.#cause ??= CLEAN_CODES.has(code) ? "worker-closed" : "worker-error";
+    this.#queue.length = 0;
+    this.#queuedCost = 0;
+    if (!this.#client.destroyed) {
+      if (isCleanEnd(this.#cause)) endLingering(this.#client);
+      else resetAfterFlush(this.#client);
+    }
+    this.#onEnd(this, this.#cause);
+  }
+}
+
+function isCleanEnd(cause: EndCause): boolean {
+  return cause === "client-closed" || cause === "worker-closed" || cause === "drain";
+}
