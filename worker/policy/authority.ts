@@ -78,16 +78,5 @@ export const DEFAULT_POLICY = `// The policy file of this tailnet: who may reach
     // { "src": ["group:ops"], "dst": ["tag:server"], "ip": ["tcp:22", "tcp:443"] },
     { "src": ["*"], "dst": ["*"], "ip": ["*"] },
   ],
-
-  // Logins over Tailscale SSH.
-  "ssh": [
-    // Users may log in to their own devices, after signing in again now and then.
-    {
-      "action": "check",
-      "src": ["autogroup:member"],
-      "dst": ["autogroup:self"],
-      "users": ["autogroup:nonroot", "root"],
-    },
-  ],
 }
 `;
