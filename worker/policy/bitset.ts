@@ -83,10 +83,10 @@ export class Bitset {
   }
 
   /** Members in ascending order, without an iterator's cost. */
-  forEach(visit: (value: number) => void): void {
+  visit(each: (value: number) => void): void {
     const words = this.words;
     for (let i = 0; i < words.length; i++) {
-      for (let word = words[i] as number; word !== 0; word &= word - 1) visit(i * 32 + 31 - Math.clz32(word & -word));
+      for (let word = words[i] as number; word !== 0; word &= word - 1) each(i * 32 + 31 - Math.clz32(word & -word));
     }
   }
 

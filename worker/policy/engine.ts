@@ -89,7 +89,7 @@ export class PolicyEngine {
     if (record === undefined) return [];
     const ids: number[] = [];
     let isAscending = true;
-    this.#state.peers(record).forEach((slot) => {
+    this.#state.peers(record).visit((slot) => {
       const peer = this.#state.idAt(slot);
       isAscending &&= peer > (ids.at(-1) ?? -1);
       ids.push(peer);
@@ -208,7 +208,7 @@ export class PolicyEngine {
     }
     state.filters.regroup(slots);
     state.filters.forget(slots);
-    slots.forEach((slot) => {
+    slots.visit((slot) => {
       const record = state.recordIn(slot);
       if (record !== undefined) effect.filters.add(record.node.id);
     });

@@ -1,11 +1,17 @@
 // Policy files: HuJSON text to a checked policy (policy.md 1, 2, 24). All problems of a file are found at once; the
 // first is the one that the hosted service would report. What a policy means for nodes is the engine's affair.
 import { POLICY_MAX_TEXT } from "../protocol/limits.ts";
-import { ALLOW_ALL, lineCounter, type RuleContext, readAcls, readGrants } from "./language/access-rules.ts";
+import { readSSHTests, readTests } from "./language/assertions.ts";
 import { readGroups, readHosts, readIpsets, readTagOwners, readTags } from "./language/definitions.ts";
-import { type Fields, type Note, Problems, parseDocument, quote, readFields } from "./language/document.ts";
+import { type Fields, type Node, type Note, Problems, parseDocument, readFields } from "./language/document.ts";
+import { readAutoApprovers, readNetworkOptions } from "./language/network-options.ts";
+import { readNodeAttributes } from "./language/node-attributes.ts";
+import { readAttributeConfig, readPostures } from "./language/postures.ts";
+import { lineCounter, type RuleContext, readPostureNames } from "./language/rule-context.ts";
+import { ALLOW_ALL, readAcls, readGrants } from "./language/rules/access-rules.ts";
+import { readSSHRules } from "./language/rules/ssh-rules.ts";
 import type { Definitions } from "./language/selector.ts";
-import type { AccessRule, Policy } from "./policy.ts";
+import type { AccessRule, Policy, Posture } from "./policy.ts";
 
 export type { Policy } from "./policy.ts";
 
@@ -54,41 +60,54 @@ export function parsePolicy(text: string, domains?: readonly string[]): ParseRes
 function readPolicy(text: string, domains: readonly string[] | null, problems: Problems): Policy | undefined {
   const root = parseDocument(text, problems);
   const fields = root && readFields(root, "policy", SECTIONS, problems);
-  if (fields === undefined) return undefined;
-  refuseUnsupported(fields, problems);
+  if (root === undefined || fields === undefined) return undefined;
 
+  // Definitions first, then rules section by section, tests last: the order in which the service reports.
   const groups = readGroups(fields.get("groups"), problems);
   const hosts = readHosts(fields.get("hosts"), problems);
   const ipsets = readIpsets(fields.get("ipsets"), hosts, problems);
   const tags = readTags(fields.get("tagOwners"), problems);
-  const definitions: Definitions = { groups, hosts, ipsets, tags, postures: new Map(), domains };
-  const tagOwners = readTagOwners(tags, definitions, problems);
-  const context: RuleContext = { text, definitions, defaultPostures: null, problems };
+  const postures = readPostures(fields.get("postures"), problems);
+  const attributeConfig = readAttributeConfig(fields.get("attrConfig"), problems);
+  const definitions: Definitions = { groups, hosts, ipsets, tags, postures, domains };
+  const context = { text, definitions, defaultPostures: readDefaultPostures(fields, definitions, problems), problems };
+  refuseBothMembers(root, problems);
   return {
     text,
     groups,
     hosts,
     ipsets,
-    tagOwners,
-    postures: definitions.postures,
+    postures,
+    attributeConfig,
+    tagOwners: readTagOwners(tags, definitions, problems),
     rules: readAccessRules(fields, context),
-    ssh: [],
-    nodeAttrs: [],
-    autoApprovers: { routes: [], exitNode: [], services: new Map() },
-    tests: [],
-    sshTests: [],
-    network: { derpMap: null, disableIPv4: false, oneCGNATRoute: "", randomizeClientPort: false },
+    ssh: readSSHRules(fields.get("ssh"), context),
+    nodeAttrs: readNodeAttributes(fields.get("nodeAttrs"), definitions, problems),
+    autoApprovers: readAutoApprovers(fields.get("autoApprovers"), definitions, problems),
+    network: readNetworkOptions(fields, problems),
+    tests: readTests(fields.get("tests"), context),
+    sshTests: readSSHTests(fields.get("sshTests"), context),
   };
 }
 
-const UNSUPPORTED = SECTIONS.filter(
-  (name) => !["acls", "grants", "groups", "hosts", "ipsets", "tagOwners"].includes(name),
-);
+function readDefaultPostures(fields: Fields, definitions: Definitions, problems: Problems): readonly Posture[] | null {
+  const node = fields.get("defaultSrcPosture");
+  const postures = node === undefined ? [] : readPostureNames(node, "defaultSrcPosture", definitions, problems);
+  return postures.length === 0 ? null : postures;
+}
 
-function refuseUnsupported(fields: Fields, problems: Problems): void {
-  for (const name of UNSUPPORTED) {
-    const node = fields.get(name);
-    if (node !== undefined) problems.error(`section ${quote(name)} is not supported yet`, node.offset);
+/** A file must keep to one spelling of autogroup:member and its alias (policy.md 4.3). */
+function refuseBothMembers(root: Node, problems: Problems): void {
+  const found = new Map<string, number>();
+  const visit = (node: Node) => {
+    const match = node.type === "string" ? /^\s*(autogroup:members?)(?=$|[\s:])/.exec(node.value) : null;
+    if (match?.[1] !== undefined) found.set(match[1], node.offset);
+    for (const child of node.children ?? []) visit(child);
+  };
+  visit(root);
+  if (found.size === 2) {
+    const at = found.get("autogroup:members") ?? 0;
+    problems.error("autogroup:member and autogroup:members cannot both be used in one file", at);
   }
 }
 

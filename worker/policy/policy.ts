@@ -81,6 +81,13 @@ export interface PostureCondition {
   readonly values: readonly (string | number | boolean)[];
 }
 
+/** A custom posture attribute, as `attrConfig` declares it. */
+export interface AttributeConfig {
+  readonly type: "string" | "number" | "bool";
+  readonly allowSetByNode: boolean;
+  readonly broadcastToPeers: boolean;
+}
+
 /** One entry of `ssh`. */
 export interface SSHAccessRule {
   readonly action: "accept" | "check";
@@ -160,6 +167,7 @@ export interface Policy {
   readonly ipsets: ReadonlyMap<string, PrefixSet>;
   readonly tagOwners: ReadonlyMap<string, readonly Selector[]>;
   readonly postures: ReadonlyMap<string, Posture>;
+  readonly attributeConfig: ReadonlyMap<string, AttributeConfig>;
   /** Grants, then acls; the allow-all rule when the file has neither section. */
   readonly rules: readonly AccessRule[];
   readonly ssh: readonly SSHAccessRule[];

@@ -49,7 +49,7 @@ export class AddressIndex {
       for (const { address, slot } of this.#entries) if (slots.has(slot)) addresses.push(address);
       return addresses;
     }
-    slots.forEach((slot) => addresses.push(...addressesOf(slot)));
+    slots.visit((slot) => addresses.push(...addressesOf(slot)));
     return addresses.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   }
 

@@ -66,6 +66,6 @@ function ascending(ids: readonly number[]): readonly number[] {
 /** Ids of the nodes in these slots. */
 export function idsOf(slots: Bitset, idAt: (slot: number) => number): number[] {
   const ids: number[] = [];
-  slots.forEach((slot) => ids.push(idAt(slot)));
+  slots.visit((slot) => ids.push(idAt(slot)));
   return ids;
 }

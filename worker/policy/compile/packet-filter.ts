@@ -94,7 +94,7 @@ export class PacketFilters {
   /** Forgets the filters of these nodes. */
   forget(slots: Bitset): void {
     this.#shared.clear();
-    slots.forEach((slot) => this.#kept.delete(slot));
+    slots.visit((slot) => this.#kept.delete(slot));
   }
 
   /** Adds the slots of all nodes whose filters list these sources. */

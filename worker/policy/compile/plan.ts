@@ -167,11 +167,14 @@ export class Plan {
 
   #addPart(part: RulePart, sources: readonly number[]): void {
     if (part.isSelf) this.selfSources.push(sources);
-    if (part.kind === "app") return this.#addAppRules(part, sources);
-    const entries = part.entries.map(({ selector, ports }) => {
-      return { atom: this.atomOf(selector, "destination"), ports, router: null };
-    });
-    this.#addPortsRule(part, sources, entries);
+    if (part.kind === "app") {
+      this.#addAppRules(part, sources);
+    } else {
+      const entries = part.entries.map(({ selector, ports }) => {
+        return { atom: this.atomOf(selector, "destination"), ports, router: null };
+      });
+      this.#addPortsRule(part, sources, entries);
+    }
   }
 
   #addPortsRule(

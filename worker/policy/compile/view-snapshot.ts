@@ -55,7 +55,7 @@ function routesShownTo(viewer: NodeRecord, peers: Bitset, state: TailnetState): 
     const router = routerFor(viewer, prefix, state);
     if (router !== null && peers.has(router)) routes.set(prefix.text, router);
   }
-  state.exitSlots.forEach((slot) => {
+  state.exitSlots.visit((slot) => {
     if (peers.has(slot) && maySeeExits(viewer, state.recordAt(slot), state.plan)) routes.set(`exit ${slot}`, slot);
   });
   return routes;

@@ -1,6 +1,6 @@
 // The `app` field of grants: capability names and their opaque values (policy.md 7).
-import type { CapMap } from "../../protocol/control/filter-rule.ts";
-import { type Node, type Problems, plainValue, quote, readEntries, readList } from "./document.ts";
+import type { CapMap } from "../../../protocol/control/filter-rule.ts";
+import { type Node, type Problems, plainValue, quote, readEntries, readList } from "../document.ts";
 
 /** Names under tailscale.com that a policy may grant; all others there belong to the control plane. */
 const GRANTABLE: ReadonlySet<string> = new Set(

@@ -1,6 +1,6 @@
 // Ports and protocols of access rules (policy.md 5). Functions return the reason as a string when a text is refused.
-import type { PortRange } from "../../protocol/control/filter-rule.ts";
-import { quote } from "./document.ts";
+import type { PortRange } from "../../../protocol/control/filter-rule.ts";
+import { quote } from "../document.ts";
 
 /** Every port. */
 export const ALL_PORTS: readonly PortRange[] = [{ First: 0, Last: 65535 }];

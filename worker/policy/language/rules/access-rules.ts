@@ -1,9 +1,8 @@
 // The sections acls and grants (policy.md 6, 7): both become AccessRules, whose parts are already in the order in which
 // they reach a packet filter (policy.md 9.2).
-import type { CapMap } from "../../protocol/control/filter-rule.ts";
-import type { AccessRule, PortEntry, Posture, RulePart, Selector } from "../policy.ts";
-import { isExitRange } from "../prefix-set.ts";
-import { readApp } from "./app-capabilities.ts";
+import type { CapMap } from "../../../protocol/control/filter-rule.ts";
+import type { AccessRule, PortEntry, RulePart, Selector } from "../../policy.ts";
+import { isExitRange } from "../../prefix-set.ts";
 import {
   type Fields,
   type Node,
@@ -14,18 +13,11 @@ import {
   readText,
   readTexts,
   type Text,
-} from "./document.ts";
-import { type Definitions, readSelector } from "./selector.ts";
+} from "../document.ts";
+import { lineCounter, type RuleContext, readSrcPosture } from "../rule-context.ts";
+import { readSelector } from "../selector.ts";
+import { readApp } from "./app-capabilities.ts";
 import { ALL_PORTS, parseAclDestination, parseProtocol, parseTraffic, portsFit, type Traffic } from "./traffic.ts";
-
-/** What the rule readers of one file share. */
-export interface RuleContext {
-  readonly text: string;
-  readonly definitions: Definitions;
-  /** Postures of rules that name none. */
-  readonly defaultPostures: readonly Posture[] | null;
-  readonly problems: Problems;
-}
 
 /** The rule of a file that has neither acls nor grants: everything is allowed. */
 export const ALLOW_ALL: AccessRule = {
@@ -71,42 +63,6 @@ function readRules(
     rules.push({ ...body, section, index, line: lines(item.offset), postures });
   }
   return rules;
-}
-
-/** Counts the lines before ascending offsets of a text. */
-export function lineCounter(text: string): (offset: number) => number {
-  let line = 1;
-  let next = text.indexOf("\n");
-  return (offset) => {
-    while (next >= 0 && next < offset) {
-      line++;
-      next = text.indexOf("\n", next + 1);
-    }
-    return line;
-  };
-}
-
-/** Reads `srcPosture` of a rule: its own list, or the default. An empty own list asks for nothing. */
-export function readSrcPosture(node: Node | undefined, where: string, context: RuleContext): readonly Posture[] | null {
-  if (node === undefined) return context.defaultPostures;
-  const postures = readPostureNames(node, `${where}.srcPosture`, context.definitions, context.problems);
-  return postures.length === 0 ? null : postures;
-}
-
-/** Reads a list of posture names. */
-export function readPostureNames(
-  node: Node,
-  where: string,
-  definitions: Definitions,
-  problems: Problems,
-): readonly Posture[] {
-  const postures: Posture[] = [];
-  for (const name of readTexts(node, where, problems)) {
-    const posture = definitions.postures.get(name.value);
-    if (posture === undefined) problems.error(`posture not found: ${quote(name.value)}`, name.at);
-    else postures.push(posture);
-  }
-  return postures;
 }
 
 function readAcl(fields: Fields, where: string, at: number, context: RuleContext): RuleBody {

@@ -1,0 +1,106 @@
+// The sections that are no rules about access: autoApprovers (policy.md 15) and the network options derpMap, disableIPv4,
+// OneCGNATRoute and randomizeClientPort (policy.md 21).
+import { parsePrefix, prefixRange } from "../../protocol/ip.ts";
+import type { AutoApprovers, NetworkOptions } from "../policy.ts";
+import { readIdentities } from "./definitions.ts";
+import {
+  type Fields,
+  type Node,
+  type Problems,
+  plainValue,
+  quote,
+  readBoolean,
+  readEntries,
+  readFields,
+  readList,
+  readText,
+} from "./document.ts";
+import type { Definitions } from "./selector.ts";
+
+/** Reads `autoApprovers`. */
+export function readAutoApprovers(node: Node | undefined, definitions: Definitions, problems: Problems): AutoApprovers {
+  const fields = node && readFields(node, "autoApprovers", ["routes", "exitNode", "services"], problems);
+  const routes: AutoApprovers["routes"][number][] = [];
+  for (const [key, value] of entriesOf(fields?.get("routes"), "autoApprovers.routes", problems)) {
+    const where = `autoApprovers.routes[${quote(key.value)}]`;
+    const prefix = parsePrefix(key.value.trim());
+    const approvers = readIdentities(value, where, definitions, problems);
+    if (prefix === undefined) problems.error(`${where}: invalid CIDR`, key.at);
+    else routes.push({ set: [prefixRange(prefix)], approvers });
+  }
+  const services = new Map<string, AutoApprovers["exitNode"]>();
+  for (const [key, value] of entriesOf(fields?.get("services"), "autoApprovers.services", problems)) {
+    const where = `autoApprovers.services[${quote(key.value)}]`;
+    if (!/^(svc|tag):./.test(key.value)) problems.error(`${where}: expected a service or a tag`, key.at);
+    services.set(key.value, readIdentities(value, where, definitions, problems));
+  }
+  const exitNode = fields?.get("exitNode");
+  return {
+    routes,
+    exitNode: exitNode === undefined ? [] : readIdentities(exitNode, "autoApprovers.exitNode", definitions, problems),
+    services,
+  };
+}
+
+function entriesOf(node: Node | undefined, where: string, problems: Problems) {
+  return node === undefined ? [] : (readEntries(node, where, problems) ?? []);
+}
+
+/** Reads the network options. */
+export function readNetworkOptions(fields: Fields, problems: Problems): NetworkOptions {
+  const derpMap = fields.get("derpMap");
+  return {
+    derpMap: derpMap === undefined ? null : readDerpMap(derpMap, problems),
+    disableIPv4: readBoolean(fields.get("disableIPv4"), "disableIPv4", problems),
+    oneCGNATRoute: readOneCGNATRoute(fields.get("OneCGNATRoute"), problems),
+    randomizeClientPort: readBoolean(fields.get("randomizeClientPort"), "randomizeClientPort", problems),
+  };
+}
+
+function readOneCGNATRoute(node: Node | undefined, problems: Problems): NetworkOptions["oneCGNATRoute"] {
+  const text = readText(node, "OneCGNATRoute", problems);
+  if (text === undefined) return "";
+  if (text.value === "" || text.value === "mac-always" || text.value === "mac-never") return text.value;
+  problems.error(`OneCGNATRoute: expected "", "mac-always" or "mac-never", not ${quote(text.value)}`, text.at);
+  return "";
+}
+
+const REGION_FIELDS = ["regionID", "regionCode", "regionName", "avoid", "latitude", "longitude", "nodes"];
+const NODE_FIELDS = [
+  "name",
+  "regionID",
+  "hostName",
+  "certName",
+  "ipv4",
+  "ipv6",
+  "stunPort",
+  "stunOnly",
+  "derpPort",
+  "stunTestIP",
+  "canPort80",
+];
+
+function readDerpMap(node: Node, problems: Problems): NetworkOptions["derpMap"] {
+  const fields = readFields(node, "derpMap", ["omitDefaultRegions", "regions"], problems);
+  for (const [key, region] of entriesOf(fields?.get("regions"), "derpMap.regions", problems)) {
+    const where = `derpMap.regions[${quote(key.value)}]`;
+    if (!/^[1-9][0-9]{0,8}$/.test(key.value)) problems.error(`${where}: region ids are positive numbers`, key.at);
+    // A null region removes the default one.
+    if (region.type !== "null") checkRegion(region, Number(key.value), where, problems);
+  }
+  return plainValue(node) as NetworkOptions["derpMap"];
+}
+
+function checkRegion(region: Node, id: number, where: string, problems: Problems): void {
+  const fields = readFields(region, where, REGION_FIELDS, problems);
+  if (fields === undefined) return;
+  if (fields.get("regionID")?.value !== id) problems.error(`${where}: regionID must be ${id}`, region.offset);
+  for (const [i, node] of readList(fields.get("nodes"), `${where}.nodes`, problems).entries()) {
+    const at = `${where}.nodes[${i}]`;
+    const nodeFields = readFields(node, at, NODE_FIELDS, problems);
+    if (nodeFields === undefined) continue;
+    if (nodeFields.get("regionID")?.value !== id) problems.error(`${at}: regionID must be ${id}`, node.offset);
+    const hostName = readText(nodeFields.get("hostName"), `${at}.hostName`, problems);
+    if (!hostName?.value) problems.error(`${at}: hostName must be specified`, node.offset);
+  }
+}
