@@ -10,7 +10,7 @@ import { scratchDir } from "./run.ts";
 
 /** How to start a relay. */
 export interface DerperOptions {
-  readonly namespace?: Namespace;
+  readonly namespace?: Namespace | undefined;
   /** Address to listen on; the namespace's, or 127.0.0.1. */
   readonly address?: string;
   /** UDP port for STUN, or false for none; a free one by default. */

@@ -20,6 +20,7 @@ const harmless: readonly Harmless[] = [
   { line: /router: iptables not found/, because: "the first line of the same message" },
   { line: /enumerating tailscale0 addresses for cleanup failed/, because: "nothing to clean up on a first start" },
   { line: /dnsfallback: SetCachePath error .*no such file/, because: "a fresh state folder holds no cached DERP map" },
+  { line: /logpolicy.ConfigFromFile .*no such file/, because: "a fresh state folder holds no log policy" },
   { line: /profile data directory: profile not found/, because: "logged before the first login" },
   { line: /health\(warnable=(wantrunning-false|warming-up)\)/, because: "every start passes through these states" },
   { line: /peerapi: failed to do peerAPI listen, harmless/, because: "the address is not on tailscale0 yet" },
@@ -29,6 +30,7 @@ const harmless: readonly Harmless[] = [
     because: "1.80 sees its own tailscale0 appear",
   },
   { line: /PollNetMap: .*use of closed network connection/, because: "the client closed its own stream to restart it" },
+  { line: /the test page fetches nothing from log\./, because: "wasm/host.ts keeps the log upload on this machine" },
 ];
 
 /** Lines of `log` that look like errors and are neither harmless in general nor matched by one of `alsoExpected`. */

@@ -136,7 +136,9 @@ export class Tailscaled {
     const done = this.run(this.#upArguments(controlUrl, args), timeoutMs).then(() => {});
     done.catch(() => {}); // the caller may look later
     const refused = done.then(() => Promise.reject(new Error("tailscale up needed no login")));
-    const url = this.child.until("login URL", async () => (await this.status()).AuthURL, { timeoutMs });
+    const url = this.child.until("login URL", async () => (await this.status()).AuthURL || undefined, {
+      timeoutMs,
+    });
     return { url: await Promise.race([url, refused]), done };
   }
 

@@ -17,7 +17,7 @@ export interface TsnetPeerOptions {
   readonly authKey?: string;
   readonly ephemeral?: boolean;
   readonly tags?: readonly string[];
-  readonly namespace?: Namespace;
+  readonly namespace?: Namespace | undefined;
   /** State of an earlier peer, to go on with. */
   readonly stateDir?: string;
   readonly env?: Environment;
