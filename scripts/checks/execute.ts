@@ -35,7 +35,7 @@ export interface Execution {
 export async function execute({ command, args, timeLimitMinutes, show }: Execution): Promise<Outcome> {
   const child = spawn(command, args, {
     cwd: ROOT,
-    env: show ? ENVIRONMENT : { ...ENVIRONMENT, NO_COLOR: "1" },
+    env: show ? ENVIRONMENT : { ...ENVIRONMENT, NO_COLOR: "1", FORCE_COLOR: "0" },
     detached: true,
     stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
