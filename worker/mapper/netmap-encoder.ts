@@ -1,6 +1,8 @@
 // Netmaps as JSON text. A peer's JSON is made once per record and route view and shared by all who see it: records are
 // immutable, so the record itself is the cache key and a change drops the entry by itself (DESIGN.md 3 #8).
 import type { RouteView } from "../policy/engine.ts";
+import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-version.ts";
+import { withoutPins } from "../protocol/control/derp-map.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import { isKeyExpired, type Node, type NodeId } from "../tailnet/entities/node.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
@@ -17,10 +19,14 @@ type EncodedPeer = { readonly routes: string; readonly json: string }[];
 /** Encodes full netmaps and deltas of one tailnet. */
 export class NetmapEncoder {
   readonly #deployment: Deployment;
+  readonly #derpMap: string;
+  readonly #derpMapWithoutPins: string;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
 
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
+    this.#derpMap = JSON.stringify(deployment.derpMap);
+    this.#derpMapWithoutPins = JSON.stringify(withoutPins(deployment.derpMap));
   }
 
   /** The first message of a stream: everything the node may know (control-protocol.md 5.5). */
@@ -35,12 +41,12 @@ export class NetmapEncoder {
       userIds.add(wireUserId(peer));
       encoded.push(this.#peer(tailnet, node.id, peer));
     }
-    const { magicDnsSuffix, derpMap, tailnetName } = this.#deployment;
+    const { magicDnsSuffix, tailnetName } = this.#deployment;
     return object([
       ["Node", this.#self(tailnet, node)],
       ["Peers", encoded.length > 0 ? `[${encoded.join(",")}]` : undefined],
       ["UserProfiles", profiles(tailnet, userIds)],
-      ["DERPMap", JSON.stringify(derpMap)],
+      ["DERPMap", node.capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS ? this.#derpMapWithoutPins : this.#derpMap],
       ["DNSConfig", JSON.stringify(toDnsConfig(tailnet.settings, magicDnsSuffix))],
       ["PacketFilters", `{"base":${isActive ? JSON.stringify(tailnet.engine.packetFilterOf(node.id)) : "[]"}}`],
       ["SSHPolicy", isActive ? JSON.stringify(tailnet.engine.sshPolicyOf(node.id) ?? { rules: [] }) : '{"rules":[]}'],
@@ -66,14 +72,21 @@ export class NetmapEncoder {
       ["UserProfiles", userIds.size > 0 ? profiles(tailnet, userIds) : undefined],
       ["PacketFilters", delta.hasNewFilter ? `{"base":${JSON.stringify(engine.packetFilterOf(node.id))}}` : undefined],
       ["SSHPolicy", delta.hasNewSsh ? JSON.stringify(engine.sshPolicyOf(node.id) ?? { rules: [] }) : undefined],
-      ["DNSConfig", delta.hasNewDns ? JSON.stringify(toDnsConfig(settings, this.#deployment.magicDnsSuffix)) : undefined],
+      [
+        "DNSConfig",
+        delta.hasNewDns ? JSON.stringify(toDnsConfig(settings, this.#deployment.magicDnsSuffix)) : undefined,
+      ],
     ]);
     return text === "{}" ? undefined : text;
   }
 
   /** A last message that makes the client ask its user to log in again (control-protocol.md 5.15). */
   farewell(tailnet: Tailnet, node: Node, now: number): string {
-    const expired: Node = { ...node, keyExpiresAt: Math.min(node.keyExpiresAt ?? now, now) - 1_000, isKeyExpiryDisabled: false };
+    const expired: Node = {
+      ...node,
+      keyExpiresAt: Math.min(node.keyExpiresAt ?? now, now) - 1_000,
+      isKeyExpiryDisabled: false,
+    };
     return object([["Node", this.#self(tailnet, expired)]]);
   }
 

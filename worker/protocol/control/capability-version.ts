@@ -7,3 +7,5 @@ export const OLDEST_CAPABILITY_VERSION = 113;
 export const UNDERSTANDS_DISPLAY_MESSAGES = 117;
 /** The client waits as told by 429 and Retry-After on register. */
 export const HONOURS_REGISTER_RATE_LIMIT = 137;
+/** The client (1.82) understands a certificate pin (`sha256-raw:`) in a DERP node's CertName. */
+export const UNDERSTANDS_CERTIFICATE_PINS = 115;
