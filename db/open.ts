@@ -49,6 +49,6 @@ function applyMigration(storage: DurableObjectStorage, migration: Migration): vo
       sql.exec("insert into schema_migrations values (?, ?)", migration.tag, Date.now());
     });
   } catch (cause) {
-    throw new Error(`migration ${migration.tag} failed: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new Error(`migration ${migration.tag} failed: ${cause instanceof Error ? cause.message : "?"}`, { cause });
   }
 }

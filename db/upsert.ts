@@ -22,6 +22,6 @@ export function prepareUpsert<T extends SQLiteTable>(db: Database, table: T, key
     .onConflictDoUpdate({ target: key, set: set as never })
     .prepare();
   return (row) => {
-    statement.run(row as Record<string, unknown>);
+    statement.run(row);
   };
 }

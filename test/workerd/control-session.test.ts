@@ -1,10 +1,21 @@
 // A control session as a client lives it: register, map stream, lite updates, peers coming and going, a login that
 // waits for a person; and the same with the object evicted before every single message.
-import { env } from "cloudflare:workers";
+
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
-import { administration, connect, device, evict, join, mapBody, registerBody, storedNodes, theOwner } from "./support/tailnet.ts";
+import {
+  administration,
+  connect,
+  device,
+  evict,
+  join,
+  mapBody,
+  registerBody,
+  storedNodes,
+  theOwner,
+} from "./support/tailnet.ts";
 
 type Json = Record<string, unknown>;
 
@@ -31,7 +42,15 @@ describe("a control session", () => {
     const node = first.Node as Json;
     expect(node).toMatchObject({ Name: "laptop.tail.internal.", Key: device(2).nodeKey, MachineAuthorized: true });
     expect(Object.keys(first)).toEqual(
-      expect.arrayContaining(["Node", "UserProfiles", "DERPMap", "DNSConfig", "PacketFilters", "Domain", "ControlTime"]),
+      expect.arrayContaining([
+        "Node",
+        "UserProfiles",
+        "DERPMap",
+        "DNSConfig",
+        "PacketFilters",
+        "Domain",
+        "ControlTime",
+      ]),
     );
   });
 
@@ -48,11 +67,16 @@ describe("a control session", () => {
     await watcher.client.until(() => JSON.stringify(said()).includes("192.0.2.7:41641"), "the endpoint");
     const patches = said().flatMap((m) => (m.PeersChangedPatch as Json[] | undefined) ?? []);
     const whole = said().flatMap((m) => (m.PeersChanged as Json[] | undefined) ?? []);
-    expect([...patches, ...whole].some((p) => (p.NodeID ?? p.ID) === id && p.DiscoKey === device(4).discoKey)).toBe(true);
+    expect([...patches, ...whole].some((p) => (p.NodeID ?? p.ID) === id && p.DiscoKey === device(4).discoKey)).toBe(
+      true,
+    );
 
     const outcome = await administration.changeDevice(String(id), { type: "delete" }, await theOwner(), null);
     expect(outcome.ok).toBe(true);
-    await watcher.client.until(() => said().some((m) => (m.PeersRemoved as number[] | undefined)?.includes(id as number)), "the removal");
+    await watcher.client.until(
+      () => said().some((m) => (m.PeersRemoved as number[] | undefined)?.includes(id as number)),
+      "the removal",
+    );
     const last = newcomer.client.messages(newcomer.stream).at(-1)?.Node as Json;
     expect(Date.parse(String(last.KeyExpiry))).toBeLessThan(Date.now());
     expect((await newcomer.client.response(newcomer.stream)).ended).toBe(true);
@@ -97,7 +121,11 @@ describe("a control session", () => {
     const login = await client.call("/machine/register", registerBody(device(9), "waits"));
     const url = String(login.AuthURL);
     expect(url).toMatch(/^http:\/\/control\.test\/a\/[0-9A-Za-z]{32}$/);
-    const waiting = await client.request("POST", "/machine/register", registerBody(device(9), "waits", { Followup: url }));
+    const waiting = await client.request(
+      "POST",
+      "/machine/register",
+      registerBody(device(9), "waits", { Followup: url }),
+    );
     await evict();
     const approved = await administration.approveLogin(url.slice(-32), await theOwner());
     expect(approved.ok).toBe(true);
@@ -132,7 +160,9 @@ describe("hibernation", () => {
     const peer = await join(device(n), `peer-${n}`);
     const { client, stream } = await join(device(n + 1), `node-${n}`, options);
     await client.response(await client.request("POST", "/machine/map", mapBody(device(n + 1), lite("192.0.2.1:1"))));
-    await peer.client.response(await peer.client.request("POST", "/machine/map", mapBody(device(n), lite("192.0.2.2:2"))));
+    await peer.client.response(
+      await peer.client.request("POST", "/machine/map", mapBody(device(n), lite("192.0.2.2:2"))),
+    );
     await client.until(() => JSON.stringify(client.messages(stream)).includes("192.0.2.2:2"), "the peer's endpoint");
     const login = await client.call("/machine/register", registerBody(device(n + 2), "other profile"));
     const failed = login.Error;
@@ -155,6 +185,10 @@ describe("hibernation", () => {
   it("goes unnoticed in responses that the client's window holds back", async () => {
     const { first } = await join(device(50), "slow", { initialWindow: 100, beforeSend: evict });
     expect(first.Node).toMatchObject({ Name: "slow.tail.internal." });
-    expect(await runInDurableObject(tailnetFor(env), (_, { storage }) => storage.sql.exec("select 1 from stream_bytes").toArray())).toEqual([]);
+    expect(
+      await runInDurableObject(tailnetFor(env), (_, { storage }) =>
+        storage.sql.exec("select 1 from stream_bytes").toArray(),
+      ),
+    ).toEqual([]);
   });
 });

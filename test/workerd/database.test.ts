@@ -69,7 +69,10 @@ describe("migrations", () => {
 
   it("that fail are rolled back and named with SQLite's own words", async () => {
     await inFreshObject((storage) => {
-      const broken = { tag: "9000_broken", sql: "create table half (a integer);--> statement-breakpoint\ncreate tabel x" };
+      const broken = {
+        tag: "9000_broken",
+        sql: "create table half (a integer);--> statement-breakpoint\ncreate tabel x",
+      };
       expect(() => applyMigrations(storage, [...MIGRATIONS, broken])).toThrow(/9000_broken failed: .*syntax error/);
       expect(storage.sql.exec("select name from sqlite_master where name = 'half'").toArray()).toEqual([]);
     });
@@ -85,7 +88,9 @@ describe("migrations", () => {
   it("refuse a database that is newer than the code", async () => {
     await inFreshObject((storage) => {
       applyMigrations(storage, [...MIGRATIONS, { tag: "9001_future", sql: "create table future (a integer)" }]);
-      expect(() => applyMigrations(storage, MIGRATIONS)).toThrow("database is newer than this code: it has migration 9001_future");
+      expect(() => applyMigrations(storage, MIGRATIONS)).toThrow(
+        "database is newer than this code: it has migration 9001_future",
+      );
     });
   });
 
@@ -93,7 +98,9 @@ describe("migrations", () => {
     await inFreshObject((storage) => {
       const sql =
         "pragma defer_foreign_keys = on;--> statement-breakpoint\ninsert into api_tokens values ('k', 'h', 999, '', 0, 0, null)";
-      expect(() => applyMigrations(storage, [...MIGRATIONS, { tag: "9002_dangling", sql }])).toThrow("foreign key violations");
+      expect(() => applyMigrations(storage, [...MIGRATIONS, { tag: "9002_dangling", sql }])).toThrow(
+        "foreign key violations",
+      );
     });
   });
 });
@@ -107,7 +114,10 @@ describe("the store", () => {
         { type: "user-put", user },
         { type: "node-put", node: { ...node, name: "six", isOnline: false } },
         { type: "node-put", node },
-        { type: "policy-put", policy: { text: "{ /* mine */ }", isDefault: false, savedAt: 5, author: "ann@example.com" } },
+        {
+          type: "policy-put",
+          policy: { text: "{ /* mine */ }", isDefault: false, savedAt: 5, author: "ann@example.com" },
+        },
         { type: "settings-put", settings: { ...DEFAULT_SETTINGS, nameservers: ["1.1.1.1"] } },
       ];
       store.commit(changes);

@@ -4,7 +4,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
-import { ControlClient } from "../support/control-client.ts";
+import type { ControlClient } from "../support/control-client.ts";
 import { connect, device, evict, join, mapBody, registerBody, storedNodes } from "./support/tailnet.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -93,7 +93,7 @@ describe("after the handshake", () => {
     const client = await connect(device(3), {
       fetch: (url, init) => {
         queries.push(new URL(url).search);
-        return exports.default.fetch(url, init as never);
+        return exports.default.fetch(url, init);
       },
     });
     const replay = await upgrade(queries[0] as string);
@@ -169,7 +169,9 @@ describe("after the handshake", () => {
     const client = await connect(device(9));
     let refused: Awaited<ReturnType<typeof client.response>> | undefined;
     for (let i = 0; i < 100 && refused === undefined; i++) {
-      const answer = await client.response(await client.request("POST", "/machine/register", registerBody(device(9), "x")));
+      const answer = await client.response(
+        await client.request("POST", "/machine/register", registerBody(device(9), "x")),
+      );
       if (answer.status === 429) refused = answer;
     }
     expect(Number(refused?.headers.find(([name]) => name === "retry-after")?.[1])).toBeGreaterThan(0);

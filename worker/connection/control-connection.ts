@@ -214,7 +214,10 @@ export class ControlConnection {
     if (held === undefined) return;
     held.endsStream = endsStream;
     held.bytes += bytes.length;
-    if (held.bytes > HELD_MAX) return this.reset(stream.id, Http2ErrorCode.ENHANCE_YOUR_CALM);
+    if (held.bytes > HELD_MAX) {
+      this.reset(stream.id, Http2ErrorCode.ENHANCE_YOUR_CALM);
+      return;
+    }
     this.#ports.buffer.append(this.state.id, stream.id, "out", bytes);
   }
 
@@ -244,9 +247,14 @@ export class ControlConnection {
       this.#socket.serializeAttachment(this.state);
     } catch (cause) {
       // Only a peer that fills every buffer at once gets here: its state no longer fits (see ATTACHMENT_MAX).
-      throw new ProtocolError("http2", `connection state is over ${ATTACHMENT_MAX} bytes`, Http2ErrorCode.ENHANCE_YOUR_CALM, {
-        cause,
-      });
+      throw new ProtocolError(
+        "http2",
+        `connection state is over ${ATTACHMENT_MAX} bytes`,
+        Http2ErrorCode.ENHANCE_YOUR_CALM,
+        {
+          cause,
+        },
+      );
     }
   }
 }

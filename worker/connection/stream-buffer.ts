@@ -23,7 +23,10 @@ export class StreamBuffer {
   append(socketId: string, streamId: number, direction: Direction, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += PIECE) {
       const piece = bytes.slice(at, at + PIECE);
-      this.#db.insert(streamBytes).values({ socketId, streamId, direction, bytes: piece as never }).run();
+      this.#db
+        .insert(streamBytes)
+        .values({ socketId, streamId, direction, bytes: piece as never })
+        .run();
     }
   }
 

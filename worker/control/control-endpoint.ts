@@ -1,8 +1,9 @@
 // The endpoints inside Noise: what a handler gets and what it may answer (control-protocol.md 4–6). Each endpoint is
 // one file of this folder; dispatch.ts finds it.
-import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+
 import { EMPTY, utf8 } from "../protocol/bytes.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
+import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 /** A request that has arrived whole, with what the connection proves of its sender. */
@@ -35,7 +36,12 @@ export type ControlReply =
       readonly body: Uint8Array;
     }
   /** Stay open and follow the node's netmap, beginning with `first`. */
-  | { readonly kind: "map-stream"; readonly nodeId: number; readonly nodeKey: NodeKey; readonly first: () => Uint8Array }
+  | {
+      readonly kind: "map-stream";
+      readonly nodeId: number;
+      readonly nodeKey: NodeKey;
+      readonly first: () => Uint8Array;
+    }
   /** Stay open until the pending registration is decided. */
   | { readonly kind: "wait"; readonly pendingId: string };
 
@@ -44,15 +50,16 @@ export type ControlHandler = (request: ControlRequest, context: ControlContext) 
 
 /** A JSON answer. */
 export function json(body: unknown, status = 200): ControlReply {
-  return { kind: "response", status, headers: [["content-type", "application/json"]], body: utf8(JSON.stringify(body)) };
+  return {
+    kind: "response",
+    status,
+    headers: [["content-type", "application/json"]],
+    body: utf8(JSON.stringify(body)),
+  };
 }
 
 /** A short text; with an error status, what the client puts into its log. */
-export function text(
-  status: number,
-  body: string,
-  headers: readonly (readonly [string, string])[] = [],
-): ControlReply {
+export function text(status: number, body: string, headers: readonly (readonly [string, string])[] = []): ControlReply {
   const type = ["content-type", "text/plain; charset=utf-8"] as const;
   return { kind: "response", status, headers: [type, ...headers], body: utf8(body) };
 }

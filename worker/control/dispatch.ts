@@ -2,7 +2,14 @@
 // (control-protocol.md 1.7). Endpoints of features that do not exist here yet answer 501, unknown paths 404.
 import { MalformedRequest } from "../protocol/control/json.ts";
 import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
-import { type ControlContext, type ControlHandler, type ControlReply, type ControlRequest, empty, text } from "./control-endpoint.ts";
+import {
+  type ControlContext,
+  type ControlHandler,
+  type ControlReply,
+  type ControlRequest,
+  empty,
+  text,
+} from "./control-endpoint.ts";
 import { map } from "./map.ts";
 import { register } from "./register.ts";
 

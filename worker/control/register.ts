@@ -1,9 +1,9 @@
 // POST /machine/register (control-protocol.md 4). Mistakes of users are answered with 200 and a text that the client
 // shows; only requests that no client sends get another status.
-import { toKeyExpired, toLogin, toRegistered, toRegisterError } from "../mapper/to-register-response.ts";
+import { toKeyExpired, toLogin, toRegisterError, toRegistered } from "../mapper/to-register-response.ts";
+import { fromUtf8 } from "../protocol/bytes.ts";
 import { parseJsonObject } from "../protocol/control/json.ts";
 import { parseRegisterRequest } from "../protocol/control/register.ts";
-import { fromUtf8 } from "../protocol/bytes.ts";
 import { registerNode } from "../tailnet/commands/register-node.ts";
 import { describeRefusal } from "../tailnet/refusal.ts";
 import { type ControlHandler, json, text } from "./control-endpoint.ts";

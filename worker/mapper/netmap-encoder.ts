@@ -98,12 +98,11 @@ export class NetmapEncoder {
   #peer(tailnet: Tailnet, viewer: NodeId, peer: Node): string {
     const view = tailnet.engine.peerRoutes(viewer, peer.id);
     const routes = routesKey(view);
-    let encoded = this.#peers.get(peer);
-    if (encoded === undefined) this.#peers.set(peer, (encoded = []));
+    const encoded = this.#peers.get(peer) ?? [];
     const known = encoded.find((entry) => entry.routes === routes);
     if (known !== undefined) return known.json;
     const json = JSON.stringify(toPeer(peer, view, this.#deployment.magicDnsSuffix));
-    encoded.push({ routes, json });
+    this.#peers.set(peer, [...encoded, { routes, json }]);
     return json;
   }
 }

@@ -1,14 +1,15 @@
 // The control connections of one tailnet: accepts sockets, feeds their bytes to the endpoints inside Noise and keeps
 // track of who watches what. Everything that outlives an event is in the sockets' attachments and in SQLite.
-import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
-import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
-import { RateLimit } from "../control/rate-limit.ts";
+
 import type { ConnectionState, MapStream, RequestStream, StreamState } from "../connection/connection-state.ts";
 import { ControlConnection } from "../connection/control-connection.ts";
 import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
 import type { StreamBuffer } from "../connection/stream-buffer.ts";
+import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
+import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
+import { RateLimit } from "../control/rate-limit.ts";
 import type { Settings } from "../env.ts";
-import { toRegistered, toRegisterError } from "../mapper/to-register-response.ts";
+import { toRegisterError, toRegistered } from "../mapper/to-register-response.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { EMPTY, toHex } from "../protocol/bytes.ts";
@@ -19,11 +20,11 @@ import { WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import { encodeEarlyPayload } from "../protocol/noise/early-payload.ts";
 import { type KeyPair, respond } from "../protocol/noise/handshake.ts";
 import { encodeHandshakeError } from "../protocol/noise/messages.ts";
-import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
-import { describeRefusal } from "../tailnet/refusal.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
+import { describeRefusal } from "../tailnet/refusal.ts";
 
 /** A client that has not opened its windows for this long is gone or hostile. */
 const HELD_BACK_MAX_MS = 60_000;
@@ -91,8 +92,14 @@ export class ControlServer {
 
   /** Bytes from a client. */
   receive(socket: WebSocket, message: string | ArrayBuffer): void {
-    if (typeof message === "string") return socket.close(1003, "binary messages only");
-    if (message.byteLength > WEBSOCKET_MAX_RECEIVE) return socket.close(1009, "message too big");
+    if (typeof message === "string") {
+      socket.close(1003, "binary messages only");
+      return;
+    }
+    if (message.byteLength > WEBSOCKET_MAX_RECEIVE) {
+      socket.close(1009, "message too big");
+      return;
+    }
     const connection = this.#connectionOf(socket);
     if (!connection.isOpen) return; // what a client sent before it saw our close
     try {
@@ -186,7 +193,8 @@ export class ControlServer {
         const stream = connection.stream(event.streamId);
         if (stream?.kind !== "request") return;
         if (!connection.keepBody(stream, event.data)) {
-          return this.#reply(connection, stream.id, text(413, "request body too large"));
+          this.#reply(connection, stream.id, text(413, "request body too large"));
+          return;
         }
         if (event.endStream) this.#answer(connection, stream);
         return;
@@ -197,7 +205,8 @@ export class ControlServer {
         return;
       }
       case "writable":
-        return connection.drain(event.streamId);
+        connection.drain(event.streamId);
+        return;
       case "goaway":
         return;
     }
@@ -205,7 +214,13 @@ export class ControlServer {
 
   #answer(connection: ControlConnection, stream: RequestStream): void {
     const { machineKey, remoteAddress } = connection.state;
-    const request = { method: stream.method, path: stream.path, body: connection.takeBody(stream), machineKey, remoteAddress };
+    const request = {
+      method: stream.method,
+      path: stream.path,
+      body: connection.takeBody(stream),
+      machineKey,
+      remoteAddress,
+    };
     let reply: ControlReply;
     try {
       reply = dispatch(request, this.#context(connection));
@@ -219,12 +234,15 @@ export class ControlServer {
   #reply(connection: ControlConnection, streamId: number, reply: ControlReply): void {
     switch (reply.kind) {
       case "response":
-        return connection.respond(streamId, reply, Date.now());
+        connection.respond(streamId, reply, Date.now());
+        return;
       case "wait":
-        return this.#park(connection, streamId, reply.pendingId);
+        this.#park(connection, streamId, reply.pendingId);
+        return;
       case "map-stream": {
         const { nodeId, nodeKey } = reply;
-        return this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey }, reply.first);
+        this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey }, reply.first);
+        return;
       }
     }
   }
@@ -282,7 +300,8 @@ export class ControlServer {
   #fail(connection: ControlConnection, error: unknown): void {
     if (!(error instanceof ProtocolError)) {
       console.error("control connection failed:", error);
-      return this.#drop(connection, 1011, "internal error");
+      this.#drop(connection, 1011, "internal error");
+      return;
     }
     connection.sendGoAway(error);
     this.#drop(connection, 1002, "protocol error");
@@ -298,6 +317,7 @@ function refuseHandshake(socket: WebSocket, error: ProtocolError): void {
 
 /** Why a connection is not worth keeping: it takes nothing, or its handshake may have been a replay. */
 function whyUseless({ streams, http2, openedAt }: ConnectionState, now: number): string | undefined {
-  if (streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now)) return "client takes no data";
+  if (streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now))
+    return "client takes no data";
   return http2.highestId === 0 && openedAt + SILENCE_MAX_MS < now ? "client asks for nothing" : undefined;
 }

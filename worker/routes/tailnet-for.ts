@@ -19,7 +19,7 @@ export type RemoteAdministration = {
 /** The administration of the tailnet that a request is for. Each call is one round trip. */
 export function administrationOf(env: Env): RemoteAdministration {
   const call = (method: AdministrationMethod) => {
-    return async (...args: readonly unknown[]) => await tailnetFor(env).administer(method, args);
+    return (...args: readonly unknown[]) => tailnetFor(env).administer(method, args);
   };
   return new Proxy({} as RemoteAdministration, { get: (_, method) => call(method as AdministrationMethod) });
 }

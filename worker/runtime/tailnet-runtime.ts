@@ -1,12 +1,14 @@
 // The tailnet while its object is awake: state, store and watchers. Every change goes the same way (style.md 3.3):
 // decide → store → evolve → tell whom it concerns. Loaded when first needed, so that a wake for a keep-alive is cheap.
-import { TailnetStore } from "../../db/tailnet-store.ts";
+import type { TailnetStore } from "../../db/tailnet-store.ts";
+import type { ControlConnection } from "../connection/control-connection.ts";
+import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 import type { Deployment } from "../mapper/deployment.ts";
-import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { netmapDeltas } from "../mapper/netmap-delta.ts";
+import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
-import { type CommandContext } from "../tailnet/commands/place-node.ts";
+import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
 import type { Effects } from "../tailnet/effects.ts";
@@ -16,8 +18,6 @@ import type { Refusal } from "../tailnet/refusal.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
 import { mapFrame } from "./map-frame.ts";
-import type { ControlConnection } from "../connection/control-connection.ts";
-import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 
 /** Result of a command: what it made, or why it was refused. */
 export type Outcome<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly refusal: Refusal };
@@ -95,7 +95,8 @@ export class TailnetRuntime {
       }
     }
     for (const connection of touched) connection.flush();
-    for (const id of effects.decidedPendings) for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
+    for (const id of effects.decidedPendings)
+      for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
   }
 
   #deliverDeltas(effects: Effects, sessions: SessionIndex, now: number, touched: Set<ControlConnection>): void {
@@ -104,8 +105,8 @@ export class TailnetRuntime {
       const node = this.tailnet.nodes.get(viewer);
       const text = node === undefined ? undefined : this.encoder.delta(this.tailnet, node, delta);
       if (text === undefined) continue;
-      let framed = frames.get(text);
-      if (framed === undefined) frames.set(text, (framed = mapFrame(text)));
+      const framed = frames.get(text) ?? mapFrame(text);
+      frames.set(text, framed);
       for (const { connection, stream } of sessions.mapsOf(viewer)) {
         connection.push(stream.id, framed, now);
         touched.add(connection);

@@ -1,6 +1,7 @@
 // A fresh tailnet for a test inside workerd, with the administration at hand and clients that connect to it.
-import { env, exports } from "cloudflare:workers";
+
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { administrationOf, tailnetFor } from "../../../worker/routes/tailnet-for.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
 import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
@@ -76,7 +77,7 @@ export async function connect(from: TestDevice, options: Partial<ControlClientOp
   const publicKey = await tailnetFor(env).publicKey();
   const hex = publicKey.slice("mkey:".length);
   return await ControlClient.connect({
-    fetch: (url, init) => exports.default.fetch(url, init as never),
+    fetch: (url, init) => exports.default.fetch(url, init),
     serverPublicKey: Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)),
     machinePrivateKey: from.machinePrivateKey,
     ...options,
@@ -118,7 +119,10 @@ export function mapBody(from: TestDevice, more: Record<string, unknown> = {}) {
 /** Registers a device by auth key and opens its map stream. */
 export async function join(from: TestDevice, hostname: string, options: Partial<ControlClientOptions> = {}) {
   const client = await connect(from, options);
-  const registered = await client.call("/machine/register", registerBody(from, hostname, { Auth: { AuthKey: await authKey() } }));
+  const registered = await client.call(
+    "/machine/register",
+    registerBody(from, hostname, { Auth: { AuthKey: await authKey() } }),
+  );
   if (registered.Error !== "") throw new Error(`register refused: ${String(registered.Error)}`);
   const stream = await client.request("POST", "/machine/map", mapBody(from));
   const first = await client.message(stream, 0);
