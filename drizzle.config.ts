@@ -1,3 +1,4 @@
+// Where drizzle-kit finds the schema and puts the migrations that it makes from it.
 import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({

@@ -8,4 +8,5 @@ export interface Migration {
   readonly sql: string;
 }
 
+/** Every migration, oldest first. */
 export const MIGRATIONS: readonly Migration[] = [{ tag: "0000_init", sql: init }];

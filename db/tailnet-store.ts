@@ -76,7 +76,7 @@ export class TailnetStore {
   }
 
   /** A private key of the tailnet, made on first use. @returns hex */
-  privateKey(purpose: "noise", make: () => string): string {
+  privateKey(purpose: "noise" | "session", make: () => string): string {
     const row = this.#db.select().from(schema.privateKeys).where(eq(schema.privateKeys.purpose, purpose)).get();
     if (row !== undefined) return row.hex;
     const hex = make();
@@ -87,18 +87,23 @@ export class TailnetStore {
   #write(change: Change): void {
     switch (change.type) {
       case "node-put":
-        return this.#put.node(change.node as typeof schema.nodes.$inferInsert);
+        this.#put.node(change.node);
+        return;
       case "node-removed":
         this.#db.delete(schema.nodes).where(eq(schema.nodes.id, change.id)).run();
         return;
       case "user-put":
-        return this.#put.user(change.user);
+        this.#put.user(change.user);
+        return;
       case "auth-key-put":
-        return this.#put.authKey(change.key);
+        this.#put.authKey(change.key);
+        return;
       case "api-token-put":
-        return this.#put.apiToken(change.token);
+        this.#put.apiToken(change.token);
+        return;
       case "pending-put":
-        return this.#put.pending(change.pending);
+        this.#put.pending(change.pending);
+        return;
       case "pending-removed":
         this.#db.delete(schema.pendingRegistrations).where(eq(schema.pendingRegistrations.id, change.id)).run();
         return;
@@ -106,11 +111,14 @@ export class TailnetStore {
         this.#db.insert(schema.policies).values(change.policy).run();
         return;
       case "settings-put":
-        return this.#put.state({ id: STATE_ROW, settings: change.settings, ...this.#readState().counters });
+        this.#put.state({ id: STATE_ROW, settings: change.settings, ...this.#readState().counters });
+        return;
       case "counters-put":
-        return this.#put.state({ id: STATE_ROW, settings: this.#readState().settings, ...change.counters });
+        this.#put.state({ id: STATE_ROW, settings: this.#readState().settings, ...change.counters });
+        return;
       default:
-        return unreachable(change);
+        unreachable(change);
+        return;
     }
   }
 

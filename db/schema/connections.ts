@@ -1,3 +1,4 @@
+// What control connections put aside while their object may vanish.
 import { blob, index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /**

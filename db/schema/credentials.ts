@@ -1,3 +1,4 @@
+// Secrets: auth keys and API tokens as hashes, and the private keys that are the tailnet itself.
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { users } from "./users.ts";
 

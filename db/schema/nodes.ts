@@ -1,3 +1,4 @@
+// Nodes and what elections among them decided.
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { users } from "./users.ts";
 

@@ -1,3 +1,4 @@
+// Logins in progress.
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** Registrations that wait for a person, and answers kept for clients that lost the reply. */

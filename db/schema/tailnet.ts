@@ -1,3 +1,4 @@
+// What there is one of in a tailnet: settings, counters, the policy file with its history.
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** Settings and counters of the tailnet: one row, id 1. */

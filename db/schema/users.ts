@@ -1,3 +1,4 @@
+// Users.
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** Users; never deleted, so that an id is never used twice. */

@@ -18,6 +18,7 @@ export type TailnetLockKey = Branded<"nl">;
 /** X25519 challenge of one Noise connection, `chalpub:…`. */
 export type ChallengeKey = Branded<"challenge">;
 
+/** The machine key that means "none". */
 export const ZERO_MACHINE_KEY = `mkey:${"0".repeat(64)}` as MachineKey;
 
 function parser<K extends string>(prefix: string, aliases: readonly string[] = []) {

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { tailnetFor } from "./tailnet-for.ts";
 
+/** GET /health and /robots.txt. */
 export const healthRoutes = new Hono<{ Bindings: Env }>();
 
 /** 200 once the tailnet's object runs and its database is up to date. */

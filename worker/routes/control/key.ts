@@ -4,6 +4,7 @@ import { cors } from "hono/cors";
 import { ZERO_MACHINE_KEY } from "../../protocol/keys.ts";
 import { tailnetFor } from "../tailnet-for.ts";
 
+/** GET and OPTIONS /key. */
 export const keyRoutes = new Hono<{ Bindings: Env }>();
 
 keyRoutes.use("/key", cors());

@@ -5,6 +5,7 @@ import { tailnetFor } from "../tailnet-for.ts";
 
 const SUBPROTOCOL = "tailscale-control-protocol";
 
+/** /ts2021, whatever the method: what cannot be served is told why. */
 export const ts2021Routes = new Hono<{ Bindings: Env }>();
 
 ts2021Routes.all("/ts2021", async (c) => {
