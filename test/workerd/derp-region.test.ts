@@ -6,7 +6,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TailnetObject } from "../../worker/objects/tailnet-object.ts";
 import { concat, toHex, utf8 } from "../../worker/protocol/bytes.ts";
 import { nodeKeyOf } from "../../worker/protocol/keys.ts";
-import { DERP_MAX_CONNECTIONS_PER_KEY, DERP_SEND_WINDOW } from "../../worker/protocol/limits.ts";
+import {
+  DERP_MAX_CONNECTIONS_PER_KEY,
+  DERP_MAX_PENDING_LOGINS,
+  DERP_SEND_WINDOW,
+} from "../../worker/protocol/limits.ts";
 import { type DerpFrame, discoPacket, frameOf, packetFrame } from "../support/derp-client.ts";
 import {
   closeAll,
@@ -376,6 +380,8 @@ describe("hibernation", () => {
     a.socket.send(frame.slice(0, length / 2));
     a.socket.send(frame.slice(length / 2, length));
     await arrived();
+    const parts = await storedParts();
+    expect(parts).toBe(length <= 4096 ? 0 : length / 2 <= 4096 ? 1 : 2);
     await evictRelay();
     a.socket.send(frame.slice(length, length + 5));
     await arrived();
@@ -385,8 +391,7 @@ describe("hibernation", () => {
     expect(toHex(received.payload.subarray(32))).toBe(toHex(packet));
     expect(await nextFrame(b)).toEqual(packetOf(a, "next"));
     await settle(a);
-    const stored = await runInDurableObject(relay(), (_, state) => [...state.storage.kv.list({ prefix: "partial/" })]);
-    expect(stored).toEqual([]);
+    expect(await storedParts()).toBe(0);
   });
 
   it("inside a frame that is skipped goes on skipping", async () => {
@@ -399,6 +404,11 @@ describe("hibernation", () => {
     expect(await nextFrame(b)).toEqual(packetOf(a, "after"));
   });
 });
+
+/** Number of parts of unfinished frames in storage. */
+function storedParts(): Promise<number> {
+  return runInDurableObject(relay(), (_, state) => [...state.storage.kv.list({ prefix: "partial/" })].length);
+}
 
 /** Lets what was sent on a socket reach the object. */
 async function arrived(): Promise<void> {
@@ -462,6 +472,16 @@ describe("a hostile client", () => {
     a.socket.send(frameOf(5, concat([b.publicKey, utf8("forged")])));
     a.sendPacket(b.publicKey, utf8("mine"));
     expect(await nextFrame(b)).toEqual(packetOf(a, "mine"));
+  });
+
+  it("that opens connections without logging in loses the oldest, and others still get in", async () => {
+    const flood: RelayClient[] = [];
+    for (let i = 0; i < DERP_MAX_PENDING_LOGINS; i++) flood.push(await connect(++seed));
+    const [first, second] = flood;
+    const member = await join(++seed);
+    expect(await first?.closed).toEqual({ code: 1013, reason: "too many clients are logging in" });
+    await settle(member);
+    expect(await second?.logIn()).toEqual({ version: 2 });
   });
 
   it("without the subprotocol is refused", async () => {

@@ -33,7 +33,6 @@ export class DerpRegionObject extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
     if (!offered.includes("derp")) return new Response("WebSocket subprotocol derp is required\n", { status: 400 });
-    if (!this.#relay.hasRoom) return new Response("too many clients are logging in\n", { status: 503 });
     const tailnetId = request.headers.get(TAILNET_ID_HEADER);
     if (tailnetId === null) throw new Error(`request without ${TAILNET_ID_HEADER}`);
     const nowMs = Date.now();

@@ -57,13 +57,13 @@ export const DERP_ACK_EVERY = 64 << 10;
 export const DERP_MAX_QUEUED = 32;
 /** DERP: connections of one node key; more close the oldest. */
 export const DERP_MAX_CONNECTIONS_PER_KEY = 8;
-/** DERP: connections that have not logged in, in one region; more are refused. */
+/** DERP: connections that have not logged in, in one region; more close the oldest. */
 export const DERP_MAX_PENDING_LOGINS = 1_000;
 /** DERP: peers remembered as having heard from a connection, to be told when it ends; the oldest are forgotten first. */
 export const DERP_MAX_HEARD_BY = 2_000;
 /** DERP: reports of absent peers to one client at once; one more is earned per second (wire: derpserver). */
 export const DERP_REPORTS_BURST = 3;
-/** DERP: part of a frame that is kept in the socket's attachment; more goes to storage. */
+/** DERP: bytes of an unfinished frame that are kept in the socket's attachment; when there are more, they go to storage. */
 export const DERP_MAX_INLINE_PARTIAL = 4096;
 /** DERP: time to log in, counted in whole rounds of the alarm. */
 export const DERP_LOGIN_MS = 10_000;
@@ -87,8 +87,6 @@ export const API_BODY_MAX = 10 << 20;
 
 /** Forms of the login pages. */
 export const FORM_BODY_MAX = 16 << 10;
-/** Policy file, UTF-8; SQLite in an object takes values of up to 2 MB. */
-export const POLICY_MAX = 1 << 20;
 /** JSON of the devices in one answer of an object; the platform refuses results of more than 32 MiB. */
 export const DEVICE_PAGE_MAX = 8 << 20;
 /** Routes approved for one node, and tags given to one. */

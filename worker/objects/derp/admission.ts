@@ -18,6 +18,7 @@ interface Permission {
 export class Admission {
   readonly #ask: AskTailnet;
   readonly #permissions = new Map<NodeKey, Permission>();
+  #revocations = 0;
 
   constructor(ask: AskTailnet) {
     this.#ask = ask;
@@ -28,14 +29,20 @@ export class Admission {
     const known = this.#permissions.get(nodeKey);
     if (known?.tailnetId === tailnetId && known.untilMs > Date.now()) return true;
     this.#permissions.delete(nodeKey);
-    if (!(await this.#ask(tailnetId, nodeKey))) return false;
+    let revocations: number;
+    do {
+      // A permission may be taken away while the answer that still granted it is under way.
+      revocations = this.#revocations;
+      if (!(await this.#ask(tailnetId, nodeKey))) return false;
+    } while (revocations !== this.#revocations);
     if (this.#permissions.size >= MAX_KEPT) this.#permissions.clear();
     this.#permissions.set(nodeKey, { tailnetId, untilMs: Date.now() + KEPT_MS });
     return true;
   }
 
-  /** Forgets an answer. */
-  forget(nodeKey: NodeKey): void {
+  /** Takes back what was said of a node key, also to those who are asking just now. */
+  revoke(nodeKey: NodeKey): void {
+    this.#revocations++;
     this.#permissions.delete(nodeKey);
   }
 }

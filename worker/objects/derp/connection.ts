@@ -39,7 +39,7 @@ export interface ConnectionState {
   /** Connections that a packet from this one went to, oldest first. */
   heardBy: Uint32Array;
   decoder: DecoderState;
-  /** Number of parts in which the unfinished frame lies in storage; 0 while it fits here. */
+  /** Number of parts of the unfinished frame that are in storage; `decoder` has what comes behind them. */
   storedParts: number;
 }
 
@@ -51,7 +51,7 @@ export class Connection {
   key: string;
   /** Whether the attachment is behind the state. */
   isDirty = false;
-  /** Bytes of the unfinished frame that are in storage. */
+  /** Bytes of the unfinished frame that are in storage: its beginning. */
   storedBytes: number;
   #queue: SendQueue;
   #held: Frame[] = [];
@@ -59,18 +59,21 @@ export class Connection {
   #reports = DERP_REPORTS_BURST;
   #reportedAtMs = 0;
 
-  /** @param state as it was saved, with the unfinished frame put back */
-  constructor(socket: WebSocket, state: ConnectionState) {
+  /**
+   * @param state as it was saved, with the unfinished frame put together again
+   * @param storedBytes how much of that frame is in storage
+   */
+  constructor(socket: WebSocket, state: ConnectionState, storedBytes: number) {
     this.socket = socket;
     this.state = state;
     this.key = state.nodeKey.length === 0 ? "" : keyText(state.nodeKey, 0);
-    this.storedBytes = state.storedParts === 0 ? 0 : state.decoder.length;
+    this.storedBytes = storedBytes;
     this.#queue = new SendQueue(state.canAckPings);
   }
 
   /** The connection of a socket that has just been accepted. */
   static open(socket: WebSocket, tailnetId: string, nowMs: number): Connection {
-    return new Connection(socket, {
+    const state: ConnectionState = {
       id: new DataView(randomBytes(4).buffer).getUint32(0),
       openedAtMs: nowMs,
       tailnetId,
@@ -82,15 +85,15 @@ export class Connection {
       heardBy: new Uint32Array(0),
       decoder: newDecoder(),
       storedParts: 0,
-    });
+    };
+    return new Connection(socket, state, 0);
   }
 
-  /** Brings the attachment up to date. Of an unfinished frame in storage it holds nothing. */
+  /** Brings the attachment up to date. Of an unfinished frame it holds what is not in storage. */
   save(): void {
-    const { decoder, storedParts } = this.state;
-    const length = storedParts === 0 ? decoder.length : 0;
-    const partial = decoder.partial.slice(0, length);
-    this.socket.serializeAttachment({ ...this.state, decoder: { partial, length, skip: decoder.skip } });
+    const { partial, length, skip } = this.state.decoder;
+    const rest = partial.slice(this.storedBytes, length);
+    this.socket.serializeAttachment({ ...this.state, decoder: { partial: rest, length: rest.length, skip } });
     this.isDirty = false;
   }
 

@@ -2,6 +2,7 @@
 // sockets' attachments by the first event that needs it, not in the constructor.
 // Several connections of one node key stand in the order of their activity: the last one receives. So a client that
 // reconnects is served on its new connection, and of two devices with the same key each is served while it speaks.
+import { concat, EMPTY } from "../../protocol/bytes.ts";
 import { keyText } from "../../protocol/derp/frame.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
 import type { PartialFrames } from "./partial-frames.ts";
@@ -11,7 +12,6 @@ export class Connections {
   readonly #bySocket = new Map<WebSocket, Connection>();
   readonly #byId = new Map<number, Connection>();
   readonly #byKey = new Map<string, Connection[]>();
-
   readonly #partials: PartialFrames;
 
   /** @param sockets those that survived; their attachments say the rest */
@@ -26,11 +26,10 @@ export class Connections {
   adopt(socket: WebSocket): Connection | undefined {
     const state = socket.deserializeAttachment() as ConnectionState | null;
     if (state === null || state.phase === "closed") return undefined;
-    if (state.storedParts > 0) {
-      const partial = this.#partials.read(state.id);
-      state.decoder = { partial, length: partial.length, skip: 0 };
-    }
-    const connection = new Connection(socket, state);
+    const stored = state.storedParts === 0 ? EMPTY : this.#partials.read(state.id);
+    const partial = concat([stored, state.decoder.partial]);
+    state.decoder = { partial, length: partial.length, skip: state.decoder.skip };
+    const connection = new Connection(socket, state, stored.length);
     this.add(connection);
     return connection;
   }

@@ -1,5 +1,6 @@
-// Unfinished frames that are too long for their sockets' attachments, in the object's storage, part by part as the bytes
-// come: a frame in many pieces is written once, not once per piece.
+// Unfinished frames that are too long for their sockets' attachments. Their beginnings lie in the object's storage, in
+// parts of several kilobytes; what has come since the last part stays in the attachment. So a frame in many small pieces
+// is written once and in few rows.
 import { concat } from "../../protocol/bytes.ts";
 import { DERP_MAX_INLINE_PARTIAL } from "../../protocol/limits.ts";
 import type { Connection } from "./connection.ts";
@@ -13,7 +14,7 @@ export class PartialFrames {
   }
 
   /**
-   * Stores what has come of a connection's unfinished frame, if it is long, and forgets the frame before it.
+   * Stores what has come of a connection's unfinished frame, if that is much, and forgets the frame before it.
    * @param hasProgressed whether a frame was finished since the last call
    */
   keep(connection: Connection, hasProgressed: boolean): void {
@@ -24,14 +25,14 @@ export class PartialFrames {
       connection.storedBytes = 0;
     }
     const { partial, length } = state.decoder;
-    if (length <= DERP_MAX_INLINE_PARTIAL || length === connection.storedBytes) return;
-    const key = `${prefixOf(state.id)}${String(state.storedParts).padStart(6, "0")}`;
+    if (length - connection.storedBytes <= DERP_MAX_INLINE_PARTIAL) return;
+    const key = `${prefixOf(state.id)}${String(state.storedParts).padStart(2, "0")}`;
     this.#kv.put(key, partial.slice(connection.storedBytes, length));
     state.storedParts++;
     connection.storedBytes = length;
   }
 
-  /** All parts of a connection's frame, joined. */
+  /** The parts of a connection's frame, joined. */
   read(connectionId: number): Uint8Array {
     const parts = this.#kv.list<Uint8Array>({ prefix: prefixOf(connectionId) });
     return concat([...parts].map(([, bytes]) => bytes));

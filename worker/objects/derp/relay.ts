@@ -70,17 +70,11 @@ export class Relay {
 
   /** Greets the client of a socket that has just been accepted. */
   greet(socket: WebSocket, tailnetId: string, nowMs: number): void {
+    this.#limitPendingLogins();
     const connection = Connection.open(socket, tailnetId, nowMs);
     this.#connections.add(connection);
     connection.save();
     connection.send(encodeServerKey(this.#ports.keys().publicKey));
-  }
-
-  /** Whether more clients may begin to log in. */
-  get hasRoom(): boolean {
-    let pending = 0;
-    for (const connection of this.#connections) if (connection.state.phase !== "admitted") pending++;
-    return pending < DERP_MAX_PENDING_LOGINS;
   }
 
   /** Takes a message of a socket. The promise, of a login, never rejects. */
@@ -107,7 +101,7 @@ export class Relay {
 
   /** Closes every connection of a node key that may no longer use the relay. */
   revoke(nodeKey: NodeKey): void {
-    this.#ports.admission.forget(nodeKey);
+    this.#ports.admission.revoke(nodeKey);
     for (const connection of this.#connections.sameKey(keyText(rawKey(nodeKey), 0))) {
       this.#end(connection, CloseCode.POLICY, "node may no longer use this relay");
     }
@@ -153,6 +147,15 @@ export class Relay {
       }
     }
     return this.#restored;
+  }
+
+  // A flood of connections costs its oldest members their place, not newcomers: those who mean it log in at once.
+  #limitPendingLogins(): void {
+    const pending = [...this.#connections].filter((connection) => connection.state.phase !== "admitted");
+    const oldest = pending[0];
+    if (oldest !== undefined && pending.length >= DERP_MAX_PENDING_LOGINS) {
+      this.#end(oldest, CloseCode.LATER, "too many clients are logging in");
+    }
   }
 
   // Takes the next bytes of a connection. Returns its ClientInfo when that is among them.
