@@ -50,7 +50,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "worker/routes": {
     uses: ["worker/middleware", "worker/env.ts", "worker/platform", ...CORE],
     usesTypesOf: ["worker/objects"],
-    packages: /^(hono|@hono|zod|jose)(\/|$)/,
+    packages: /^(hono|@hono|zod|jose|jsonc-parser|@noble)(\/|$)/,
   },
   "worker/index.ts": { uses: ["worker/routes", "worker/middleware", "worker/objects", "worker/env.ts"], packages: ANY },
 
@@ -61,8 +61,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "agent/controller": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/doctor": { uses: ["agent", "worker/protocol"], packages: ANY },
 
-  // What builds, starts and tests the program runs it, and imports nothing of it.
-  scripts: { uses: [], packages: ANY },
+  // What builds, starts and tests the program runs it as others do; of its code it may use what is pure.
+  scripts: { uses: CORE, packages: ANY },
 };
 
 /** The layer that a file belongs to; null for files that are no part of the program. */
