@@ -6,6 +6,7 @@ import { Api } from "./api.ts";
 import { Child, type Exit } from "./child.ts";
 import type { Environment } from "./command.ts";
 import type { DerpRegion } from "./derper.ts";
+import { freeLoopbackPort } from "./local-http.ts";
 import type { Namespace } from "./netns.ts";
 import { scratchDir } from "./run.ts";
 
@@ -52,13 +53,16 @@ export interface Flarescale extends Ready {
   stop(): Promise<Exit>;
   /** Ends it and all its parts at once, as a power cut would. */
   kill(): Promise<Exit>;
+  /** Starts it again, after its end, with its state and on the same ports. */
+  restart(): Promise<Flarescale>;
   /** Ends one part at once; start.ts then ends all the others. */
   killPart(part: "worker" | "gateway"): void;
 }
 
 /** Starts flarescale and waits until it is ready. */
 export async function startFlarescale(options: FlarescaleOptions = {}): Promise<Flarescale> {
-  const { listen = "127.0.0.1", httpPort = 0, httpsPort = 0, workerPort = 0, namespace } = options;
+  const { listen = "127.0.0.1", namespace } = options;
+  const ports = await portsOf(options);
   const stateDir = options.stateDir ?? scratchDir("flarescale");
   let ready: Ready | undefined;
   const child = new Child({
@@ -73,9 +77,9 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
       "--json",
       `--state=${stateDir}`,
       `--listen=${listen}`,
-      `--http-port=${httpPort}`,
-      `--https-port=${httpsPort}`,
-      `--worker-port=${workerPort}`,
+      `--http-port=${ports.httpPort}`,
+      `--https-port=${ports.httpsPort}`,
+      `--worker-port=${ports.workerPort}`,
       `--hostname=${options.hostname ?? listen}`,
       ...(options.derpMap ? [`--derp-map=${derpMapFile(stateDir, options.derpMap)}`] : []),
       ...(options.args ?? []),
@@ -92,7 +96,17 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
     child,
     stop: () => child.stop(),
     kill: () => killAll(child, values.pids),
+    restart: () => startFlarescale({ ...options, ...ports, stateDir }),
     killPart: (part) => killProcess(pidOf(part, values.pids)),
+  };
+}
+
+/** The ports asked for, or free ones: chosen here and not by the parts, so that a restart can have them again. */
+async function portsOf(options: FlarescaleOptions) {
+  return {
+    httpPort: options.httpPort ?? (await freeLoopbackPort()),
+    httpsPort: options.httpsPort ?? (await freeLoopbackPort()),
+    workerPort: options.workerPort ?? (await freeLoopbackPort()),
   };
 }
 

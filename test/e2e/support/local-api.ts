@@ -79,6 +79,11 @@ export async function getStatus(socketPath: string): Promise<Status> {
   return JSON.parse(await call(socketPath, "GET", "/localapi/v0/status")) as Status;
 }
 
+/** Asks for a new login while the present one goes on, as the menu entry of a desktop client does. */
+export async function reauthenticate(socketPath: string): Promise<void> {
+  await call(socketPath, "POST", "/localapi/v0/login-interactive");
+}
+
 /** Pings a peer once; the error says so when no answer comes in time. */
 export async function ping(socketPath: string, target: string, type: PingType, timeoutMs: number): Promise<Pong> {
   const ip = isIP(target) ? target : addressOf(await getStatus(socketPath), target);

@@ -10,7 +10,16 @@ import { join } from "node:path";
 import { type ClientRelease, clientBinaries } from "../../clients/build.ts";
 import { Child, type Exit } from "./child.ts";
 import { type Environment, execute, mustExecute, type Output } from "./command.ts";
-import { getStatus, type NodeStatus, type PingType, type Pong, peersOf, ping, type Status } from "./local-api.ts";
+import {
+  getStatus,
+  type NodeStatus,
+  type PingType,
+  type Pong,
+  peersOf,
+  ping,
+  reauthenticate,
+  type Status,
+} from "./local-api.ts";
 import { fetchThroughProxy, freeLoopbackPort, type Reply } from "./local-http.ts";
 import type { Namespace } from "./netns.ts";
 import { scratchDir } from "./run.ts";
@@ -164,6 +173,12 @@ export class Tailscaled {
   ): Promise<NodeStatus> {
     const look = async () => peersOf(await this.status()).find((peer) => peer.HostName === hostname && test(peer));
     return this.child.until(`peer ${hostname}`, look, options);
+  }
+
+  /** Starts a new login of a running node, whose present one goes on meanwhile; returns the URL to open. */
+  async reauthenticate(): Promise<string> {
+    await reauthenticate(this.#socket);
+    return (await this.untilStatus("the URL to open", (status) => status.AuthURL !== "")).AuthURL;
   }
 
   /** Its own IPv4 address in the tailnet. */
