@@ -1,10 +1,15 @@
 // Composition root: the Worker's routes and the Durable Object classes.
 import { Hono } from "hono";
 import { onError, onNotFound } from "./middleware/on-error.ts";
+import { requestId } from "./middleware/request-id.ts";
+import { apiRoutes } from "./routes/api/v2/api.ts";
 import { keyRoutes } from "./routes/control/key.ts";
 import { ts2021Routes } from "./routes/control/ts2021.ts";
 import { derpRoutes } from "./routes/derp/derp-routes.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { approveRoutes } from "./routes/login/approve.ts";
+import { homeRoutes } from "./routes/login/home.ts";
+import { signInRoutes } from "./routes/login/sign-in.ts";
 
 export { DerpRegionObject } from "./objects/derp-region-object.ts";
 export { TailnetObject } from "./objects/tailnet-object.ts";
@@ -12,9 +17,14 @@ export { TailnetObject } from "./objects/tailnet-object.ts";
 const app = new Hono<{ Bindings: Env }>();
 app.onError(onError);
 app.notFound(onNotFound);
+app.use(requestId);
 app.route("/", keyRoutes);
 app.route("/", ts2021Routes);
 app.route("/", derpRoutes);
 app.route("/", healthRoutes);
+app.route("/", homeRoutes);
+app.route("/", approveRoutes);
+app.route("/", signInRoutes);
+app.route("/api/v2", apiRoutes);
 
 export default app;

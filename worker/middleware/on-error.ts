@@ -7,10 +7,16 @@ import { describeRefusal, type Refusal } from "../tailnet/refusal.ts";
 
 /** Answers an exception. */
 export function onError(error: Error, c: Context): Response {
-  if (error instanceof HTTPException) return c.json({ message: error.message }, error.status);
-  const id = crypto.randomUUID();
+  const { status, message } = describeError(error, c);
+  return c.json({ message }, status);
+}
+
+/** Status and words for an exception; one that nobody meant to throw goes to the log. */
+export function describeError(error: Error, c: Context): { status: ContentfulStatusCode; message: string } {
+  if (error instanceof HTTPException) return { status: error.status, message: error.message };
+  const id = c.get("requestId");
   console.error(`request ${id} failed:`, error);
-  return c.json({ message: `internal error; the log has the details under ${id}` }, 500);
+  return { status: 500, message: `internal error; the log has the details under ${id}` };
 }
 
 /** Answers a path that nothing serves. */
@@ -20,21 +26,25 @@ export function onNotFound(c: Context): Response {
 
 /** An exception that answers a refusal of the domain. */
 export function refusalException(refusal: Refusal): HTTPException {
-  return new HTTPException(statusOf(refusal), { message: describeRefusal(refusal) });
+  return new HTTPException(STATUS[refusal.reason], { message: describeRefusal(refusal) });
 }
 
-function statusOf(refusal: Refusal): ContentfulStatusCode {
-  switch (refusal.reason) {
-    case "not-found":
-      return 404;
-    case "conflict":
-      return 409;
-    case "precondition-failed":
-      return 412;
-    case "user-suspended":
-    case "login-denied":
-      return 403;
-    default:
-      return 400;
-  }
-}
+const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {
+  "client-too-old": 400,
+  "node-key-in-use": 400,
+  "auth-key-invalid": 400,
+  "auth-key-expired": 400,
+  "auth-key-used": 400,
+  "auth-key-revoked": 400,
+  "tags-not-permitted": 400,
+  "wrong-tailnet": 400,
+  "user-suspended": 403,
+  "login-denied": 403,
+  "expiry-not-sooner": 400,
+  "addresses-exhausted": 400,
+  "not-found": 404,
+  invalid: 400,
+  conflict: 409,
+  "policy-invalid": 400,
+  "precondition-failed": 412,
+};

@@ -1,7 +1,22 @@
 // What administrators and login pages may ask of a tailnet. The Worker has authenticated the caller; what the caller
 // may do is checked there too, in one table (routes/api/v2). Methods take and return plain data: they are called by RPC.
+import { sha256 } from "@noble/hashes/sha2.js";
 import type { Settings } from "../env.ts";
-import type { TailnetRuntime, Outcome } from "../runtime/tailnet-runtime.ts";
+import {
+  type Device,
+  type DeviceDetails,
+  type DeviceFilter,
+  type DeviceRoutes,
+  meetsFilters,
+  toDevice,
+  toDeviceDetails,
+  toDeviceRoutes,
+} from "../mapper/to-device.ts";
+import { randomBytes } from "../platform/random.ts";
+import { type PolicyProblem, parsePolicy } from "../policy/parse.ts";
+import { toHex, utf8 } from "../protocol/bytes.ts";
+import { DEVICE_PAGE_MAX } from "../protocol/limits.ts";
+import type { Outcome, TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { type Decision, decided, type PolicyVersion, refused } from "../tailnet/change.ts";
 import {
   approveRoutes,
@@ -15,19 +30,36 @@ import {
 import { approveLogin, denyLogin, waiting } from "../tailnet/commands/decide-login.ts";
 import { type AuthKeySpec, bootstrap, createAuthKey, revokeKey } from "../tailnet/commands/manage-keys.ts";
 import { setPolicy } from "../tailnet/commands/set-policy.ts";
+import type { ApiToken } from "../tailnet/entities/api-token.ts";
 import type { AuthKey } from "../tailnet/entities/auth-key.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import type { PendingRegistration } from "../tailnet/entities/pending-registration.ts";
 import { matchesHash, splitToken } from "../tailnet/entities/secret-token.ts";
 import type { User } from "../tailnet/entities/user.ts";
 import { nodeByPublicId, type Tailnet } from "../tailnet/tailnet.ts";
+import {
+  equalInConstantTime,
+  formToken,
+  type LoginSession,
+  newSession,
+  openSession,
+  sealSession,
+} from "./login-session.ts";
 
-/** A node with what the public API shows beside it. */
-export interface DeviceRecord {
-  readonly node: Node;
-  /** Login name of its user; null when tagged. */
-  readonly loginName: string | null;
-  readonly magicDnsSuffix: string;
+/** Which devices to list, and with which fields. */
+export interface DeviceQuery {
+  readonly hasAllFields: boolean;
+  readonly filters: readonly DeviceFilter[];
+  /** Devices of this user alone; null: everybody's. */
+  readonly ownerId: number | null;
+}
+
+/** A part of a device list. */
+export interface DevicePage {
+  /** The devices as JSON, separated by commas; empty when there are none. */
+  readonly json: string;
+  /** Where the next page starts; null: this was the last. */
+  readonly next: number | null;
 }
 
 /** A change that an administrator makes to a device. */
@@ -37,25 +69,54 @@ export type DeviceAction =
   | { readonly type: "authorize"; readonly isAuthorized: boolean }
   | { readonly type: "disable-key-expiry"; readonly isDisabled: boolean }
   | { readonly type: "rename"; readonly name: string }
-  | { readonly type: "tag"; readonly tags: readonly string[] }
-  | { readonly type: "approve-routes"; readonly routes: readonly string[] };
+  | { readonly type: "tag"; readonly tags: readonly string[] };
 
-/** What the policy file must be before it is replaced; null: anything. */
-export interface PolicyPrecondition {
-  /** Only the file that a new tailnet starts with. */
-  readonly mustBeDefault: boolean;
-  /** Only this very text. */
-  readonly text: string | null;
+interface KeyBase {
+  /** Neither revoked nor expired nor used up. */
+  readonly isActive: boolean;
+  /** Public id of its user; null: made by a credential. */
+  readonly ownerId: string | null;
+}
+
+/** An auth key or an API token, with what the public API shows beside it. */
+export type KeyRecord = KeyBase & (({ readonly keyType: "auth" } & AuthKey) | ({ readonly keyType: "api" } & ApiToken));
+
+/** Whose keys to list, by kind: a user's, everybody's when null, none when absent. */
+export type KeyOwners = { readonly [K in KeyRecord["keyType"]]?: number | null };
+
+/** The policy file in force. */
+export interface PolicyRecord extends PolicyVersion {
+  /** SHA-256 of the text in hex. */
+  readonly tag: string;
+}
+
+/** What is wrong, or doubtful, in a policy file. */
+export interface PolicyFindings {
+  readonly errors: readonly PolicyProblem[];
+  readonly warnings: readonly PolicyProblem[];
+}
+
+/** What a login page needs to know of the browser that asks for it. */
+export interface Visit {
+  /** Who signed in; null: nobody. */
+  readonly user: User | null;
+  /** Value for the session cookie. */
+  readonly cookie: string;
+  /** Token that the page's forms must carry. */
+  readonly formToken: string;
 }
 
 /** The administrative side of one tailnet. */
 export class Administration {
   readonly #runtime: TailnetRuntime;
   readonly #settings: Settings;
+  readonly #sessionKey: () => Uint8Array;
 
-  constructor(runtime: TailnetRuntime, settings: Settings) {
+  /** `sessionKey` signs the sessions of the login pages. */
+  constructor(runtime: TailnetRuntime, settings: Settings, sessionKey: () => Uint8Array) {
     this.#runtime = runtime;
     this.#settings = settings;
+    this.#sessionKey = sessionKey;
   }
 
   /** The user behind an API token; null when it is not valid. */
@@ -73,35 +134,77 @@ export class Administration {
     return this.#runtime.execute((tailnet, context) => bootstrap(tailnet, loginName, context));
   }
 
-  /** All devices in order of creation. */
-  devices(): DeviceRecord[] {
-    return [...this.#tailnet.nodes.values()].sort((a, b) => a.id - b.id).map((node) => this.#record(node));
+  /** Devices in order of creation from node number `from` on, as many as fit one answer. */
+  devices(query: DeviceQuery, from: number): DevicePage {
+    const nodes = [...this.#tailnet.nodes.values()].filter((node) => node.id >= from).sort((a, b) => a.id - b.id);
+    const parts: string[] = [];
+    let size = 0;
+    for (const node of nodes) {
+      if (size > DEVICE_PAGE_MAX) return { json: parts.join(","), next: node.id };
+      const part = this.#listed(node, query);
+      if (part === undefined) continue;
+      parts.push(part);
+      size += part.length;
+    }
+    return { json: parts.join(","), next: null };
   }
 
-  /** One device by stable id or number. */
-  device(id: string): DeviceRecord | null {
-    const node = nodeByPublicId(this.#tailnet, id);
-    return node === undefined ? null : this.#record(node);
+  /** One device by stable id or number, if `ownerId` is null or its owner. */
+  device(id: string, hasAllFields: boolean, ownerId: number | null): Device | DeviceDetails | null {
+    const node = this.#nodeOf(id, ownerId);
+    if (node === undefined) return null;
+    return (hasAllFields ? toDeviceDetails : toDevice)(this.#tailnet, node, this.#settings);
   }
 
-  /** Changes a device. */
-  changeDevice(id: string, action: DeviceAction, user: User): Outcome<null> {
+  /** Routes of a device, if `ownerId` is null or its owner. */
+  deviceRoutes(id: string, ownerId: number | null): DeviceRoutes | null {
+    const node = this.#nodeOf(id, ownerId);
+    return node === undefined ? null : toDeviceRoutes(node);
+  }
+
+  /** Changes a device as `user`, if `ownerId` is null or its owner. */
+  changeDevice(id: string, action: DeviceAction, user: User, ownerId: number | null): Outcome<null> {
     return this.#runtime.execute((tailnet, { now }) => {
-      const node = nodeByPublicId(tailnet, id);
+      const node = this.#nodeOf(id, ownerId);
       if (node === undefined) return refused({ reason: "not-found", what: "device" });
-      const decision = this.#decide(tailnet, node, action, user, now);
+      const decision = this.#decide(node, action, { tailnet, user, now });
       return decision.ok ? decided(null, decision.changes) : decision;
     });
   }
 
-  /** Makes an auth key that belongs to `user`. */
-  createAuthKey(user: User, spec: AuthKeySpec): Outcome<{ readonly key: AuthKey; readonly text: string }> {
-    return this.#runtime.execute((tailnet, context) => createAuthKey(tailnet, user, spec, context));
+  /** Sets the approved routes of a device, if `ownerId` is null or its owner. */
+  setDeviceRoutes(id: string, routes: readonly string[], ownerId: number | null): Outcome<DeviceRoutes> {
+    return this.#runtime.execute((): Decision<DeviceRoutes> => {
+      const node = this.#nodeOf(id, ownerId);
+      if (node === undefined) return refused({ reason: "not-found", what: "device" });
+      const decision = approveRoutes(node, routes);
+      return decision.ok ? decided(toDeviceRoutes(decision.result), decision.changes) : decision;
+    });
   }
 
-  /** All auth keys, newest first; revoked and expired ones too. */
-  authKeys(): AuthKey[] {
-    return [...this.#tailnet.authKeys.values()].sort((a, b) => b.createdAt - a.createdAt);
+  /** Makes an auth key that belongs to `user`. */
+  createAuthKey(user: User, spec: AuthKeySpec): Outcome<{ readonly key: KeyRecord; readonly text: string }> {
+    const outcome = this.#runtime.execute((tailnet, context) => createAuthKey(tailnet, user, spec, context));
+    if (!outcome.ok) return outcome;
+    return { ok: true, result: { key: this.#authKeyRecord(outcome.result.key), text: outcome.result.text } };
+  }
+
+  /** Keys that can still be used, newest first. */
+  activeKeys(owners: KeyOwners): KeyRecord[] {
+    const isOf = ({ keyType, userId }: KeyRecord) => owners[keyType] === null || owners[keyType] === userId;
+    const authKeys = [...this.#tailnet.authKeys.values()].map((key) => this.#authKeyRecord(key));
+    const apiTokens = [...this.#tailnet.apiTokens.values()].map((token) => this.#apiTokenRecord(token));
+    return [...authKeys, ...apiTokens]
+      .filter((key) => key.isActive && isOf(key))
+      .sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** One key, active or not. */
+  key(id: string): KeyRecord | null {
+    const key = this.#tailnet.authKeys.get(id);
+    if (key !== undefined) return this.#authKeyRecord(key);
+    const token = this.#tailnet.apiTokens.get(id);
+    return token === undefined ? null : this.#apiTokenRecord(token);
   }
 
   /** Revokes an auth key or API token. */
@@ -110,19 +213,48 @@ export class Administration {
   }
 
   /** The policy file in force. */
-  policy(): PolicyVersion {
-    return this.#tailnet.policy;
+  policy(): PolicyRecord {
+    return toPolicyRecord(this.#tailnet.policy);
   }
 
-  /** Replaces the policy file if it is what the caller thinks it is; check and write are one step. */
-  setPolicy(text: string, user: User, precondition: PolicyPrecondition): Outcome<PolicyVersion> {
-    return this.#runtime.execute((tailnet, { now }): Decision<PolicyVersion> => {
-      const isStale =
-        (precondition.mustBeDefault && !tailnet.policy.isDefault) ||
-        (precondition.text !== null && precondition.text !== tailnet.policy.text);
-      if (isStale) return refused({ reason: "precondition-failed" });
-      return setPolicy(tailnet, text, user.loginName, now);
+  /**
+   * Replaces the policy file if the one in force has the tag `ifMatch`: its own, `ts-default` for the file that a new
+   * tailnet starts with, `*` for any. A file that is wrong is refused as such whatever the tag (api-v2.md 2.6).
+   */
+  setPolicy(text: string, user: User, ifMatch: string): Outcome<PolicyRecord> {
+    return this.#runtime.execute((tailnet, { now }): Decision<PolicyRecord> => {
+      const decision = setPolicy(tailnet, text, user.loginName, now);
+      if (!decision.ok) return decision;
+      if (!hasTag(tailnet.policy, ifMatch)) return refused({ reason: "precondition-failed" });
+      return decided(toPolicyRecord(decision.result), decision.changes);
     });
+  }
+
+  /** Checks a policy file; changes nothing. */
+  checkPolicy(text: string): PolicyFindings {
+    const parsed = parsePolicy(text);
+    return parsed.ok ? { errors: [], warnings: parsed.warnings } : { errors: parsed.problems, warnings: [] };
+  }
+
+  /** The browser that holds a session cookie; one without a valid cookie gets a new session. */
+  visit(cookie: string): Visit {
+    const now = Date.now();
+    const session = openSession(this.#sessionKey(), cookie, now) ?? newSession(null, now, randomBytes);
+    const user = session.userId === null ? undefined : this.#tailnet.users.get(session.userId);
+    if (session.userId === null || (user !== undefined && !user.isSuspended))
+      return this.#visitOf(session, user ?? null);
+    return this.#visitOf(newSession(null, now, randomBytes), null);
+  }
+
+  /** The browser that sent a form; null when the form was not made for its session. */
+  submission(cookie: string, token: string): Visit | null {
+    const visit = this.visit(cookie);
+    return equalInConstantTime(token, visit.formToken) ? visit : null;
+  }
+
+  /** Signs a user in. @returns value for the session cookie */
+  signIn(user: User): string {
+    return sealSession(this.#sessionKey(), newSession(user.id, Date.now(), randomBytes));
   }
 
   /** A registration that waits for a person; null when it is unknown or over. */
@@ -144,12 +276,44 @@ export class Administration {
     return this.#runtime.tailnet;
   }
 
-  #record(node: Node): DeviceRecord {
-    const user = node.userId === null ? undefined : this.#tailnet.users.get(node.userId);
-    return { node, loginName: user?.loginName ?? null, magicDnsSuffix: this.#settings.magicDnsSuffix };
+  #nodeOf(id: string, ownerId: number | null): Node | undefined {
+    const node = nodeByPublicId(this.#tailnet, id);
+    return ownerId === null || node?.userId === ownerId ? node : undefined;
   }
 
-  #decide(tailnet: Tailnet, node: Node, action: DeviceAction, user: User, now: number): Decision<unknown> {
+  /** A device's entry in a list; undefined when the query does not want it. */
+  #listed(node: Node, { hasAllFields, filters, ownerId }: DeviceQuery): string | undefined {
+    if (ownerId !== null && node.userId !== ownerId) return undefined;
+    if (!hasAllFields && filters.length === 0) return JSON.stringify(toDevice(this.#tailnet, node, this.#settings));
+    const details = toDeviceDetails(this.#tailnet, node, this.#settings);
+    if (!meetsFilters(details, filters)) return undefined;
+    return JSON.stringify(hasAllFields ? details : toDevice(this.#tailnet, node, this.#settings));
+  }
+
+  #authKeyRecord(key: AuthKey): KeyRecord {
+    const isUsedUp = !key.isReusable && key.usedAt !== null;
+    return { keyType: "auth", ...key, ...this.#stateOf(key), ...(isUsedUp && { isActive: false }) };
+  }
+
+  #apiTokenRecord(token: ApiToken): KeyRecord {
+    return { keyType: "api", ...token, ...this.#stateOf(token) };
+  }
+
+  #stateOf({ userId, revokedAt, expiresAt }: Pick<AuthKey, "userId" | "revokedAt" | "expiresAt">): KeyBase {
+    const owner = userId === null ? undefined : this.#tailnet.users.get(userId);
+    return { ownerId: owner?.stableId ?? null, isActive: revokedAt === null && expiresAt > Date.now() };
+  }
+
+  #visitOf(session: LoginSession, user: User | null): Visit {
+    const key = this.#sessionKey();
+    return { user, cookie: sealSession(key, session), formToken: formToken(key, session) };
+  }
+
+  #decide(
+    node: Node,
+    action: DeviceAction,
+    { tailnet, user, now }: { tailnet: Tailnet; user: User; now: number },
+  ): Decision<unknown> {
     switch (action.type) {
       case "delete":
         return deleteNode(node);
@@ -162,11 +326,18 @@ export class Administration {
       case "rename":
         return renameNode(tailnet, node, action.name, this.#settings.magicDnsSuffix);
       case "tag":
-        return tagNode(tailnet, node, action.tags, user);
-      case "approve-routes":
-        return approveRoutes(node, action.routes);
+        return tagNode(tailnet, node, action.tags, { user, now });
     }
   }
+}
+
+function toPolicyRecord(policy: PolicyVersion): PolicyRecord {
+  return { ...policy, tag: toHex(sha256(utf8(policy.text))) };
+}
+
+function hasTag(policy: PolicyVersion, tag: string): boolean {
+  if (tag === "*") return true;
+  return tag === "ts-default" ? policy.isDefault : toPolicyRecord(policy).tag === tag;
 }
 
 /** Names of the operations that may be called by RPC. */

@@ -1,12 +1,13 @@
 // What an administrator does to a node through the public API (api-v2.md 2.3, 2.4).
-import { mayAssignTag, type TagAssigner } from "../../policy/authority.ts";
-import { parsePrefix } from "../../protocol/ip.ts";
+import { mayAssignTag } from "../../policy/authority.ts";
+import { formatPrefix, maskPrefix, parsePrefix } from "../../protocol/ip.ts";
 import { type Decision, decided, refused } from "../change.ts";
 import type { Node } from "../entities/node.ts";
 import { isLabel, labelOf } from "../entities/node-name.ts";
+import type { User } from "../entities/user.ts";
 import type { Tailnet } from "../tailnet.ts";
+import { freeName } from "./describe-node.ts";
 import { expireKey } from "./log-out-node.ts";
-import { freeName } from "./place-node.ts";
 
 /** Removes a node. */
 export function deleteNode(node: Node): Decision<null> {
@@ -37,25 +38,46 @@ export function renameNode(tailnet: Tailnet, node: Node, name: string, suffix: s
     return refused({ reason: "invalid", detail: `name must be a DNS label, for example "${labelOf(label)}"` });
   }
   const holder = tailnet.nodeByName.get(label);
-  if (holder !== undefined && holder !== node.id) return refused({ reason: "conflict", detail: "name is already taken" });
+  if (holder !== undefined && holder !== node.id)
+    return refused({ reason: "conflict", detail: "name is already taken" });
   return put({ ...node, name: label, isNameFixed: true });
 }
 
-/** Sets a node's tags. They persist whatever the node asks for; key expiry stays as it is. */
-export function tagNode(tailnet: Tailnet, node: Node, wanted: readonly string[], who: TagAssigner): Decision<Node> {
+/**
+ * Sets a node's tags. They persist whatever the node asks for; key expiry stays as it is. A node that loses its last
+ * tag belongs to `user` and must log in again.
+ */
+export function tagNode(
+  tailnet: Tailnet,
+  node: Node,
+  wanted: readonly string[],
+  { user, now }: { readonly user: User; readonly now: number },
+): Decision<Node> {
   const tags = [...new Set(wanted)].sort();
-  if (tags.length === 0) return refused({ reason: "invalid", detail: "a device can not be untagged; it must log in again" });
-  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, who, tag));
+  if (tags.length === 0 && node.tags.length === 0) return decided(node);
+  if (tags.length === 0) return put({ ...expireKey(node, now), tags, userId: user.id });
+  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, user, tag));
   if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
   return put({ ...node, tags, userId: null });
 }
 
-/** Sets the approved routes, advertised or not; every prefix must be masked. */
+/** Sets the approved routes, advertised or not; a prefix with host bits is refused. */
 export function approveRoutes(node: Node, routes: readonly string[]): Decision<Node> {
+  const approved = new Set<string>();
   for (const route of routes) {
-    if (parsePrefix(route) === undefined) return refused({ reason: "invalid", detail: `invalid route ${JSON.stringify(route)}` });
+    const prefix = parsePrefix(route);
+    if (prefix === undefined)
+      return refused({ reason: "invalid", detail: "a route must be a prefix such as 10.0.0.0/16" });
+    const masked = maskPrefix(prefix);
+    if (masked.address !== prefix.address) {
+      return refused({
+        reason: "invalid",
+        detail: `${formatPrefix(prefix)} has host bits set; use ${formatPrefix(masked)}`,
+      });
+    }
+    approved.add(formatPrefix(prefix));
   }
-  return put({ ...node, approvedRoutes: [...new Set(routes)].sort() });
+  return put({ ...node, approvedRoutes: [...approved].sort() });
 }
 
 function put(node: Node): Decision<Node> {

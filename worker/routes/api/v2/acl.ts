@@ -1,0 +1,146 @@
+// The policy file: read in three representations, replaced under a precondition, checked (api-v2.md 2.6).
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { refusalException } from "../../../middleware/on-error.ts";
+import { readText } from "../../../middleware/request-body.ts";
+import type { PolicyRecord } from "../../../objects/administration.ts";
+import type { PolicyProblem } from "../../../policy/parse.ts";
+import { toBase64, utf8 } from "../../../protocol/bytes.ts";
+import { POLICY_MAX_TEXT } from "../../../protocol/limits.ts";
+import { apiRoute, reply } from "./api-route.ts";
+import { TailnetName } from "./device-schema.ts";
+import { toStandardJson } from "./standard-json.ts";
+
+const HUJSON = "application/hujson";
+const TAGS = ["Policy file"];
+const params = z.object({ tailnet: TailnetName });
+
+/** Documented by hand: a policy file is checked by the policy language, not by a schema. */
+const file = { schema: { type: "object" as const, description: "A policy file." } };
+const bothForms = { "application/json": file, [HUJSON]: file };
+const etag = { ETag: { schema: { type: "string" as const }, description: "Tag of the policy file, quoted." } };
+
+const Verdict = z
+  .object({
+    message: z.string().optional(),
+    data: z
+      .array(
+        z.object({
+          user: z.string(),
+          errors: z.array(z.string()).optional(),
+          warnings: z.array(z.string()).optional(),
+        }),
+      )
+      .optional(),
+  })
+  .openapi("PolicyVerdict", { description: "Empty when all is well." });
+
+const getPolicyFile = apiRoute("getPolicyFile", {
+  method: "get",
+  path: "/tailnet/{tailnet}/acl",
+  tags: TAGS,
+  summary: "Get the policy file",
+  description: "JSON when `Accept` names it, else HuJSON as it was written.",
+  request: {
+    params,
+    query: z.object({
+      details: z
+        .string()
+        .optional()
+        .openapi({ description: "`1` or `true`: JSON with the file in base64, warnings and errors." }),
+    }),
+  },
+  responses: { 200: { description: "The policy file", headers: etag, content: bothForms } },
+});
+
+const setPolicyFile = apiRoute("setPolicyFile", {
+  method: "post",
+  path: "/tailnet/{tailnet}/acl",
+  tags: TAGS,
+  summary: "Replace the policy file",
+  description: "JSON or HuJSON; an empty body brings the default file back.",
+  request: {
+    params,
+    headers: z.object({
+      "if-match": z
+        .string()
+        .optional()
+        .openapi({ description: "Tag that the file in force must have; `ts-default`: it is the default." }),
+    }),
+    body: { content: bothForms },
+  },
+  responses: { 200: { description: "The new policy file", headers: etag, content: bothForms } },
+});
+
+const validatePolicyFile = apiRoute("validatePolicyFile", {
+  method: "post",
+  path: "/tailnet/{tailnet}/acl/validate",
+  tags: TAGS,
+  summary: "Check a policy file",
+  description: "Changes nothing. Findings come with status 200.",
+  request: { params, body: { content: bothForms } },
+  responses: { 200: reply(Verdict, "What is wrong with the file") },
+});
+
+export const aclRoutes = new OpenAPIHono<{ Bindings: Env }>();
+
+aclRoutes.openapi(getPolicyFile, async (c) => {
+  const { administration } = c.var;
+  const policy = await administration.policy();
+  if (!isSet(c.req.valid("query").details)) return policyFile(c, policy);
+  const { warnings, errors } = await administration.checkPolicy(policy.text);
+  setHeaders(c, policy);
+  return c.json({
+    acl: toBase64(utf8(policy.text)),
+    warnings: warnings.map(sentenceOf),
+    errors: errors.length === 0 ? null : errors.map(sentenceOf),
+  });
+});
+
+aclRoutes.openapi(setPolicyFile, async (c) => {
+  const { administration, actor } = c.var;
+  const text = await readText(c.req.raw, POLICY_MAX_TEXT);
+  const outcome = await administration.setPolicy(text, actor.user, tagOf(c.req.valid("header")["if-match"] ?? "*"));
+  if (!outcome.ok) throw refusalException(outcome.refusal);
+  return policyFile(c, outcome.result);
+});
+
+aclRoutes.openapi(validatePolicyFile, async (c) => {
+  const text = await readText(c.req.raw, POLICY_MAX_TEXT);
+  if (text.trimStart().startsWith("["))
+    throw new HTTPException(501, { message: "tests without a policy file are not supported yet" });
+  const { errors, warnings } = await c.var.administration.checkPolicy(text);
+  const [first] = errors;
+  if (first !== undefined)
+    return c.json({ message: sentenceOf(first), data: [{ user: "", errors: errors.map(sentenceOf) }] }, 200);
+  if (warnings.length === 0) return c.json({}, 200);
+  return c.json({ message: "warning(s) found", data: [{ user: "", warnings: warnings.map(sentenceOf) }] }, 200);
+});
+
+function policyFile(c: Context, policy: PolicyRecord): Response {
+  setHeaders(c, policy);
+  const wantsJson = c.req.header("accept")?.toLowerCase().includes("application/json") === true;
+  c.header("content-type", wantsJson ? "application/json" : HUJSON);
+  return c.body(wantsJson ? toStandardJson(policy.text) : policy.text);
+}
+
+/** `no-transform`: a proxy that compresses would weaken the tag. */
+function setHeaders(c: Context, policy: PolicyRecord): void {
+  c.header("etag", `"${policy.tag}"`);
+  c.header("cache-control", "no-store, no-transform");
+}
+
+/** The tag in an If-Match header, which clients and proxies quote in several ways: `"x"`, `x`, `W/"x"`, `"W/\"x\""`. */
+function tagOf(header: string): string {
+  return header.replaceAll(/W\/|["\\\s]/g, "");
+}
+
+function isSet(flag: string | undefined): boolean {
+  return flag === "1" || flag === "true";
+}
+
+/** The wording is fixed: continuous integration reads the numbers out of it. */
+function sentenceOf({ message, line, column }: PolicyProblem): string {
+  return `line ${line}, column ${column}: ${message}`;
+}

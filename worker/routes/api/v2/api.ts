@@ -1,0 +1,65 @@
+// The public API (api-v2.md): its resources, its description, and what is the same for every answer.
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { aclRoutes } from "./acl.ts";
+import { onInvalid, publicRoute, reply } from "./api-route.ts";
+import { bootstrapRoutes } from "./bootstrap.ts";
+import { deviceRouteRoutes } from "./device-routes.ts";
+import { deviceRoutes } from "./devices.ts";
+import { keyRoutes } from "./keys.ts";
+
+/** Routes below /api/v2. */
+export const apiRoutes = new OpenAPIHono<{ Bindings: Env }>({ defaultHook: onInvalid });
+
+apiRoutes.use(async (c, next) => {
+  await next();
+  if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+});
+apiRoutes.use(
+  methodNotAllowed({
+    app: apiRoutes,
+    onMethodNotAllowed: (c, methods) => c.json({ message: "method not allowed" }, 405, { allow: methods.join(", ") }),
+  }),
+);
+
+const getOpenApi = publicRoute("getOpenApi", {
+  method: "get",
+  path: "/openapi.json",
+  tags: ["Description"],
+  summary: "This description",
+  responses: { 200: reply(z.looseObject({ openapi: z.string() }), "OpenAPI 3.1 document") },
+});
+
+apiRoutes.openapi(getOpenApi, (c) => c.json(describe(), 200));
+
+apiRoutes.route("/", bootstrapRoutes);
+apiRoutes.route("/", deviceRoutes);
+apiRoutes.route("/", deviceRouteRoutes);
+apiRoutes.route("/", aclRoutes);
+apiRoutes.route("/", keyRoutes);
+
+for (const [name, scheme] of [
+  ["bearer", "bearer"],
+  ["basic", "basic"],
+] as const) {
+  apiRoutes.openAPIRegistry.registerComponent("securitySchemes", name, {
+    type: "http",
+    scheme,
+    description: name === "basic" ? "The API token as user name, no password." : "The API token.",
+  });
+}
+
+let description: ReturnType<typeof apiRoutes.getOpenAPI31Document> | undefined;
+
+function describe() {
+  description ??= apiRoutes.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "flarescale API",
+      version: "2",
+      description: "Compatible with the Tailscale REST API v2. Every error is an object with a `message`.",
+    },
+    servers: [{ url: "/api/v2" }],
+  });
+  return description;
+}

@@ -1,0 +1,66 @@
+// The first administrator of a new tailnet, made once by whoever holds the secret BOOTSTRAP_SECRET.
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import { readSettings } from "../../../env.ts";
+import { presentedToken } from "../../../middleware/authenticate.ts";
+import { refusalException } from "../../../middleware/on-error.ts";
+import { formatTime } from "../../../protocol/control/json.ts";
+import { hashSecret, matchesHash } from "../../../tailnet/entities/secret-token.ts";
+import { administrationOf } from "../../tailnet-for.ts";
+import { body, publicRoute, reply } from "./api-route.ts";
+
+const UserSchema = z
+  .object({
+    id: z.string(),
+    displayName: z.string(),
+    loginName: z.string(),
+    profilePicUrl: z.string(),
+    created: z.string().openapi({ format: "date-time" }),
+    role: z.enum(["owner", "admin", "it-admin", "network-admin", "billing-admin", "auditor", "member"]),
+  })
+  .openapi("User");
+
+const BootstrapRequest = z.object({
+  loginName: z.string().openapi({ example: "admin@example.com", description: "Email address of the administrator." }),
+});
+
+const BootstrapReply = z.object({
+  apiToken: z.string().openapi({ description: "API token of the administrator; shown this once." }),
+  user: UserSchema,
+});
+
+const bootstrap = publicRoute("bootstrap", {
+  method: "post",
+  path: "/bootstrap",
+  tags: ["Bootstrap"],
+  summary: "Make the first administrator",
+  description: "Works once. The header `Authorization: Bearer <BOOTSTRAP_SECRET>` is required.",
+  request: { body: body(BootstrapRequest) },
+  responses: { 200: reply(BootstrapReply, "The administrator and an API token") },
+});
+
+export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
+
+bootstrapRoutes.openapi(bootstrap, async (c) => {
+  checkSecret(c.req.header("authorization") ?? "", readSettings(c.env).bootstrapSecret);
+  const outcome = await administrationOf(c.env).bootstrap(c.req.valid("json").loginName);
+  if (!outcome.ok) throw refusalException(outcome.refusal);
+  const { user, text } = outcome.result;
+  const { displayName, loginName, profilePicUrl, role } = user;
+  const created = formatTime(user.createdAt);
+  return c.json(
+    { apiToken: text, user: { id: user.stableId, displayName, loginName, profilePicUrl, created, role } },
+    200,
+  );
+});
+
+/** Hashes make both sides equally long, so that comparing them tells nothing of the secret. */
+function checkSecret(header: string, secret: string): void {
+  if (secret === "") {
+    const message = "bootstrap is off: set the secret BOOTSTRAP_SECRET (npx wrangler secret put BOOTSTRAP_SECRET)";
+    throw new HTTPException(403, { message });
+  }
+  if (!matchesHash(presentedToken(header) ?? "", hashSecret(secret))) {
+    throw new HTTPException(401, { message: "bootstrap secret invalid" });
+  }
+}

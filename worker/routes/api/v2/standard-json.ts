@@ -1,0 +1,23 @@
+// HuJSON → JSON: comments and trailing commas become blanks, everything else stays byte for byte, so that keys keep
+// their order and spelling and lines keep their numbers (api-v2.md 2.6).
+import { createScanner, SyntaxKind } from "jsonc-parser";
+
+/** The text as strict JSON; it must be well-formed HuJSON. */
+export function toStandardJson(text: string): string {
+  const scanner = createScanner(text, false);
+  const parts: string[] = [];
+  let comma: number | undefined; // index in `parts` of a comma that nothing but blanks has followed so far
+  for (let token = scanner.scan(); token !== SyntaxKind.EOF; token = scanner.scan()) {
+    const part = text.slice(scanner.getTokenOffset(), scanner.getTokenOffset() + scanner.getTokenLength());
+    if (token === SyntaxKind.LineCommentTrivia || token === SyntaxKind.BlockCommentTrivia) {
+      parts.push(part.replaceAll(/[^\r\n]/g, " "));
+      continue;
+    }
+    const isClosing = token === SyntaxKind.CloseBraceToken || token === SyntaxKind.CloseBracketToken;
+    if (isClosing && comma !== undefined) parts[comma] = " ";
+    if (token === SyntaxKind.CommaToken) comma = parts.length;
+    else if (token !== SyntaxKind.Trivia && token !== SyntaxKind.LineBreakTrivia) comma = undefined;
+    parts.push(part);
+  }
+  return parts.join("");
+}
