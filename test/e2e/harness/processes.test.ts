@@ -1,19 +1,13 @@
 // The helpers that start and end processes, and the log filter.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it } from "vitest";
-import { Child } from "../support/child.ts";
+import { Child, isRunning } from "../support/child.ts";
 import { isLeftover, runPrefix } from "../support/run.ts";
 import { unexpectedErrors } from "../support/tailscaled-log.ts";
 import { until } from "../support/until.ts";
-
-/** Whether a process runs; one that nobody has waited for yet does not. */
-function runs(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-}
 
 describe("a child", () => {
   it("ends on SIGTERM, and by force when it does not listen", async () => {
@@ -55,9 +49,9 @@ describe("a child", () => {
       `console.log(new Child({ name: "orphan", command: ["sleep", "60"] }).pid); setInterval(() => {}, 1000);`;
     const parent = spawn(process.execPath, ["--input-type=module", "-e", program]);
     const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
-    expect(runs(Number(line))).toBe(true);
+    expect(isRunning(Number(line))).toBe(true);
     parent.kill("SIGKILL");
-    await until("child is gone", () => !runs(Number(line)), { timeoutMs: 5_000 });
+    await until("child is gone", () => !isRunning(Number(line)), { timeoutMs: 5_000 });
   });
 });
 

@@ -3,12 +3,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Api } from "./api.ts";
-import { Child, type Exit } from "./child.ts";
+import { Child, type Exit, isRunning } from "./child.ts";
 import type { Environment } from "./command.ts";
 import type { DerpRegion } from "./derper.ts";
 import { freeLoopbackPort } from "./local-http.ts";
 import type { Namespace } from "./netns.ts";
 import { scratchDir } from "./run.ts";
+import { until } from "./until.ts";
+
+/** start.ts gives its parts 10 s before it kills them; killed itself, it would leave them behind. */
+const stopMs = 15_000;
 
 const root = resolve(import.meta.dirname, "../../..");
 
@@ -94,7 +98,7 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
     api: new Api(values.apiUrl, values.apiToken),
     stateDir,
     child,
-    stop: () => child.stop(),
+    stop: () => child.stop(stopMs),
     kill: () => killAll(child, values.pids),
     restart: () => startFlarescale({ ...options, ...ports, stateDir }),
     killPart: (part) => killProcess(pidOf(part, values.pids)),
@@ -119,6 +123,7 @@ function derpMapFile(dir: string, derpMap: object): string {
 async function killAll(child: Child, parts: readonly number[]): Promise<Exit> {
   const exit = await child.kill(); // first, so that it does not end them gently
   for (const pid of parts) killProcess(pid);
+  await until("parts are gone", () => !parts.some(isRunning), { everyMs: 10 }); // and their ports are free again
   return exit;
 }
 
