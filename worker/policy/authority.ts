@@ -1,8 +1,9 @@
 // Who may assign tags and whose routes are approved without asking (policy.md 8, 15).
-import { type AddressRange, parsePrefix, prefixRange } from "../protocol/ip.ts";
+import { parsePrefix, prefixRange } from "../protocol/ip.ts";
 import type { PolicyNode, Role } from "./inventory.ts";
-import type { Policy, Selector } from "./policy.ts";
+import type { Policy } from "./policy.ts";
 import { coversRange, isExitRange } from "./prefix-set.ts";
+import { selectsNode, selectsUser } from "./selection.ts";
 
 /** Who asks for a tag: a user, or a node or credential that has tags itself. */
 export type TagAssigner = { readonly loginName: string; readonly role: Role } | { readonly tags: readonly string[] };
@@ -34,33 +35,9 @@ export function approvedByPolicy(
   return advertised.filter((route) => {
     const prefix = parsePrefix(route);
     if (prefix === undefined) return false;
-    const range: AddressRange = prefixRange(prefix);
+    const range = prefixRange(prefix);
     return isExitRange(range) ? mayExit : covering.some(({ set }) => coversRange(set, range));
   });
-}
-
-function selectsNode(selector: Selector, node: ApprovalSubject): boolean {
-  if (selector.kind === "tag") return node.tags.includes(selector.tag);
-  if (selector.kind === "tagged") return node.tags.length > 0;
-  if (node.tags.length > 0 || node.loginName === null) return false;
-  return selectsUser(selector, node.loginName, node.role ?? "member");
-}
-
-function selectsUser(selector: Selector, loginName: string, role: Role): boolean {
-  switch (selector.kind) {
-    case "user":
-      return selector.login === loginName;
-    case "group":
-      return selector.members.includes(loginName);
-    case "domain":
-      return loginName.endsWith(`@${selector.domain}`);
-    case "member":
-      return true;
-    case "role":
-      return selector.role === role || (selector.role === "admin" && role === "owner");
-    default:
-      return false;
-  }
 }
 
 /** The policy file of a new tailnet, HuJSON. */
@@ -77,6 +54,17 @@ export const DEFAULT_POLICY = `// The policy file of this tailnet: who may reach
     // Every node may reach every other node. Replace this with narrower grants, for example:
     // { "src": ["group:ops"], "dst": ["tag:server"], "ip": ["tcp:22", "tcp:443"] },
     { "src": ["*"], "dst": ["*"], "ip": ["*"] },
+  ],
+
+  // Logins over Tailscale SSH.
+  "ssh": [
+    // Users may log in to their own devices, after signing in again now and then.
+    {
+      "action": "check",
+      "src": ["autogroup:member"],
+      "dst": ["autogroup:self"],
+      "users": ["autogroup:nonroot", "root"],
+    },
   ],
 }
 `;

@@ -5,9 +5,11 @@ import type { CapMap, FilterRule } from "../protocol/control/filter-rule.ts";
 import type { SSHPolicy } from "../protocol/control/ssh.ts";
 import { Bitset } from "./bitset.ts";
 import { EffectBuilder, NO_EFFECT } from "./compile/effect-builder.ts";
-import { addressesOf, isSameNode, type NodeRecord, parseNode } from "./compile/node-record.ts";
+import { oneCGNATKey } from "./compile/node-attributes.ts";
+import { addressesOf, isIPv4Hidden, isSameNode, type NodeRecord, parseNode } from "./compile/node-record.ts";
 import { Plan } from "./compile/plan.ts";
 import { maySeeExits, routerFor } from "./compile/route-table.ts";
+import type { SSHCheck } from "./compile/ssh-policies.ts";
 import { type Journal, TailnetState } from "./compile/tailnet-state.ts";
 import { compareSnapshots, isRestated, takeSnapshot, type ViewSnapshot } from "./compile/view-snapshot.ts";
 import type { PolicyEffect } from "./effect.ts";
@@ -137,12 +139,22 @@ export class PolicyEngine {
 
   /** The node's SSH policy in wire form; null when the node is unknown. */
   sshPolicyOf(id: number): SSHPolicy | null {
-    return this.#state.record(id) === undefined ? null : { rules: [] };
+    const record = this.#state.record(id);
+    return record === undefined ? null : this.#state.ssh.policyOf(record);
+  }
+
+  /** The check that a login from one node on another must pass; null when no check rule allows it (policy.md 16.3). */
+  sshCheckOf(source: number, destination: number, login: string): SSHCheck | null {
+    const [from, to] = [this.#state.record(source), this.#state.record(destination)];
+    return from === undefined || to === undefined ? null : this.#state.ssh.checkOf(from, to, login);
   }
 
   /** Attributes that the policy gives the node. */
-  capMapOf(_id: number): CapMap {
-    return {};
+  capMapOf(id: number): CapMap {
+    const record = this.#state.record(id);
+    if (record === undefined) return {};
+    const extra = oneCGNATKey(this.#state.plan.policy.network, record.node);
+    return extra === undefined ? record.class.capMap : { ...record.class.capMap, [extra]: null };
   }
 
   /** Attributes that a peer has in every other node's view: an exit node's `suggest-exit-node` (policy.md 17). */
@@ -154,7 +166,8 @@ export class PolicyEngine {
   addressesOf(viewer: number, peer: number): readonly string[] {
     const [from, to] = [this.#state.record(viewer), this.#state.record(peer)];
     if (from === undefined || to === undefined) return [];
-    return [to.node.ipv4, to.node.ipv6].filter((address) => address !== null);
+    const ipv4 = isIPv4Hidden(from) || isIPv4Hidden(to) ? null : to.node.ipv4;
+    return [ipv4, to.node.ipv6].filter((address) => address !== null);
   }
 
   /** Primary router per subnet prefix; sticky while healthy, for the caller to store. */

@@ -1,14 +1,13 @@
 // Finds which atoms a node touches (policy.md 4.2, 13): by identity through an index from what the node is to the atoms
 // that select it, by address and by route through the literal atoms.
 import type { AddressRange } from "../../protocol/ip.ts";
-import type { PolicyUser } from "../inventory.ts";
+import type { PolicyNode, PolicyUser } from "../inventory.ts";
 import { contains, overlaps, type PrefixSet } from "../prefix-set.ts";
+import { capMapFor, DISABLE_IPV4 } from "./node-attributes.ts";
 import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./node-class.ts";
-import { addressesOf, type NodeRecord, type SubnetRoute } from "./node-record.ts";
+import { addressesOf, isIPv4Hidden, type ParsedNode, parseNode, type SubnetRoute } from "./node-record.ts";
 import { type Atom, atomLiteral, type Plan, type ViaBlock } from "./plan.ts";
 import { meetsOne } from "./postures.ts";
-
-type ParsedNode = Omit<NodeRecord, "slot" | "class">;
 
 /** Answers which atoms of a plan a node touches. */
 export class Membership {
@@ -20,10 +19,13 @@ export class Membership {
   readonly #everyone: Atom[] = [];
   readonly #routers: Atom[] = [];
   readonly #steered: Atom[] = [];
+  readonly #mayHideIPv4: boolean;
 
   constructor(plan: Plan) {
     this.#plan = plan;
     for (const atom of plan.atoms) this.#register(atom);
+    const { disableIPv4 } = plan.policy.network;
+    this.#mayHideIPv4 = disableIPv4 || plan.attributes.some(({ capMap }) => Object.hasOwn(capMap, DISABLE_IPV4));
   }
 
   #register(atom: Atom): void {
@@ -41,6 +43,17 @@ export class Membership {
     const atoms = this.#byIdentity.get(key);
     if (atoms === undefined) this.#byIdentity.set(key, [atom]);
     else atoms.push(atom);
+  }
+
+  /** Parses a node, without its IPv4 address when an attribute hides that. Targets match the hidden address too. */
+  parse(node: PolicyNode, user: PolicyUser | undefined): ParsedNode {
+    const parsed = parseNode(node);
+    if (!this.#mayHideIPv4) return parsed;
+    const touches = new Map<number, number>();
+    this.#touchByIdentity(parsed, user, touches);
+    this.#touchByAddress(parsed, touches);
+    const capMap = capMapFor(this.#plan.attributes, this.#plan.policy.network, touches);
+    return Object.hasOwn(capMap, DISABLE_IPV4) ? { ...parsed, ipv4: null } : parsed;
   }
 
   /** The atoms that a node touches. `inside` finds the touches of nodes whose addresses lie in a route. */
@@ -70,8 +83,10 @@ export class Membership {
   }
 
   #touchByAddress(node: ParsedNode, touches: Map<number, number>): void {
-    const addresses = addressesOf(node);
+    const shown = addressesOf(node);
+    const all = isIPv4Hidden(node) ? addressesOf(parseNode(node.node)) : shown;
     for (const { atom, set } of this.#literals) {
+      const addresses = atom.side === "target" ? all : shown;
       if (!addresses.some((address) => contains(set, address))) continue;
       if (atom.postures === null || meetsOne(atom.postures, node.node.attributes)) add(touches, atom.index, CONTAINED);
     }

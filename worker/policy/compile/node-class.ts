@@ -1,6 +1,8 @@
 // Classes of nodes that no selector, literal or route tells apart (policy.md 26.3): what depends on the class alone is
 // computed once for all of its members. A tailnet has few classes next to its nodes.
+import type { CapMap } from "../../protocol/control/filter-rule.ts";
 import { Bitset } from "../bitset.ts";
+import { capMapFor } from "./node-attributes.ts";
 import type { Plan } from "./plan.ts";
 
 /** The node is selected by what it is, so that both of its addresses are in the atom. */
@@ -26,8 +28,15 @@ export interface NodeClass {
   readonly memberOf: readonly number[];
   /** Tells whether the class's user nodes are sources of some rule to autogroup:self. */
   readonly isSelfSource: boolean;
+  /** Attributes that the policy gives the class's nodes. */
+  readonly capMap: CapMap;
   /** Nodes in the class; an empty class is forgotten. */
   size: number;
+}
+
+/** Tells whether one of the atoms selects the class's nodes, by identity or address; routes do not count. */
+export function isSelected(nodeClass: NodeClass, atoms: readonly number[]): boolean {
+  return atoms.some((atom) => ((nodeClass.touches.get(atom) ?? 0) & (MEMBER | CONTAINED)) !== 0);
 }
 
 /** The key of the class that a node with these touches belongs to. */
@@ -46,14 +55,16 @@ export function nodeClass(key: string, touches: Touches, isExit: boolean, plan: 
     if (opposite !== undefined) reach.addAll(opposite);
   }
   const isMember = (atom: number) => ((touches.get(atom) ?? 0) & MEMBER) !== 0;
-  return {
+  const created: NodeClass = {
     key,
     touches,
     touched,
     reach,
     isExit,
     memberOf: plan.sources.filter((source) => source.atoms.some(isMember)).map((source) => source.index),
-    isSelfSource: plan.selfSources.some((sources) => sources.some((atom) => touched.has(atom))),
+    isSelfSource: false,
+    capMap: capMapFor(plan.attributes, plan.policy.network, touches),
     size: 0,
   };
+  return { ...created, isSelfSource: plan.selfSources.some((sources) => isSelected(created, sources)) };
 }

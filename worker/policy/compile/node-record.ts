@@ -15,6 +15,7 @@ export interface NodeRecord {
   /** Dense index of the node in bitsets; reused after removal. */
   readonly slot: number;
   readonly node: PolicyNode;
+  /** Null also while the attribute disable-ipv4 hides it. */
   readonly ipv4: Address | null;
   readonly ipv6: Address | null;
   /** Effective subnet routes. */
@@ -24,8 +25,11 @@ export interface NodeRecord {
   readonly class: NodeClass;
 }
 
+/** A node that is not yet classified. */
+export type ParsedNode = Omit<NodeRecord, "slot" | "class">;
+
 /** Parses a node's addresses and routes; malformed ones, which no caller should hold, are left out. */
-export function parseNode(node: PolicyNode): Omit<NodeRecord, "slot" | "class"> {
+export function parseNode(node: PolicyNode): ParsedNode {
   const subnets: SubnetRoute[] = [];
   const exits: string[] = [];
   for (const text of new Set(node.routes)) {
@@ -47,6 +51,11 @@ export function parseNode(node: PolicyNode): Omit<NodeRecord, "slot" | "class"> 
 /** The node's addresses, IPv4 first. */
 export function addressesOf(record: Pick<NodeRecord, "ipv4" | "ipv6">): Address[] {
   return [record.ipv4, record.ipv6].filter((address) => address !== null);
+}
+
+/** Tells whether the node's IPv4 address is hidden. */
+export function isIPv4Hidden(record: ParsedNode): boolean {
+  return record.ipv4 === null && record.node.ipv4 !== null;
 }
 
 /** Tells whether two nodes are equal in everything that the policy can see. */

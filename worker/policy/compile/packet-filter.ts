@@ -13,7 +13,7 @@ import {
 import type { Bitset } from "../bitset.ts";
 import { contains, coversRange, INTERNET, overlaps, prefixSet } from "../prefix-set.ts";
 import { addHash, hashAddress, hashText, NO_ADDRESSES } from "./address-hash.ts";
-import { MEMBER, type NodeClass } from "./node-class.ts";
+import { isSelected, MEMBER, type NodeClass } from "./node-class.ts";
 import { addressesOf, type NodeRecord } from "./node-record.ts";
 import { type Atom, atomLiteral, type Plan, type RawEntry, type RawRule } from "./plan.ts";
 import type { SourceContent, SourceWorld } from "./source-content.ts";
@@ -327,7 +327,7 @@ class FilterBuilder {
     this.isShareable = false;
     return this.#world
       .nodesOfUser(this.#record)
-      .filter(({ class: { touched } }) => atoms.some((atom) => touched.has(atom)))
+      .filter((node) => isSelected(node.class, atoms))
       .flatMap(addressesOf);
   }
 
@@ -338,8 +338,7 @@ class FilterBuilder {
 
   #selfReceives(rule: AppRule): readonly string[] {
     if (this.#selfSources(rule.selfSources).length === 0) return [];
-    const { touched } = this.#record.class;
-    if (rule.isCompanion && !rule.selfSources.some((atom) => touched.has(atom))) return [];
+    if (rule.isCompanion && !isSelected(this.#record.class, rule.selfSources)) return [];
     return this.#addresses.map(hostPrefix);
   }
 

@@ -9,6 +9,8 @@ import type { CapMap, PortRange } from "../../protocol/control/filter-rule.ts";
 import { Bitset } from "../bitset.ts";
 import type { AccessRule, Policy, Posture, RulePart, Selector } from "../policy.ts";
 import { covers, INTERNET, NOTHING, type PrefixSet, prefixSet, TAILNET_RANGES } from "../prefix-set.ts";
+import type { AttributeTemplate } from "./node-attributes.ts";
+import type { SSHTemplate } from "./ssh-policies.ts";
 
 /** Where an atom stands: targets are those of nodeAttrs. */
 export type Side = "source" | "destination" | "target";
@@ -113,6 +115,8 @@ export class Plan {
   readonly steeredRouters: { readonly selector: SteeredRouter; readonly opposite: Bitset }[] = [];
   /** Source atoms of each rule part that leads to `autogroup:self`. */
   readonly selfSources: (readonly number[])[] = [];
+  readonly ssh: readonly SSHTemplate[];
+  readonly attributes: readonly AttributeTemplate[];
   /** Index of the atom of exit nodes. */
   readonly exitNodes: number;
   readonly #atomIndex = new Map<string, number>();
@@ -125,6 +129,16 @@ export class Plan {
       if (rule.via.length > 0) this.#addViaRule(rule);
       else this.#addRule(rule);
     }
+    this.ssh = policy.ssh.map((rule) => ({
+      rule,
+      sources: rule.sources.map((selector) => this.atomOf(selector, "source", rule.postures)),
+      destinations: rule.destinations.map((selector) => this.atomOf(selector, "destination")),
+      recorders: rule.recorders.map((tag) => this.atomOf({ kind: "tag", tag }, "target")),
+    }));
+    this.attributes = policy.nodeAttrs.map(({ targets, capMap }) => ({
+      targets: targets.map((selector) => this.atomOf(selector, "target")),
+      capMap,
+    }));
   }
 
   /** The atom of a selector on a side. */

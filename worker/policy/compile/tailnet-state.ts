@@ -4,15 +4,16 @@
 import type { Address, AddressRange } from "../../protocol/ip.ts";
 import { Bitset } from "../bitset.ts";
 import type { PolicyNode, PolicyUser } from "../inventory.ts";
-import type { PrefixSet } from "../prefix-set.ts";
+import { EVERYTHING, type PrefixSet, prefixSet } from "../prefix-set.ts";
 import { AddressIndex } from "./address-index.ts";
 import { Membership } from "./membership.ts";
 import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./node-class.ts";
-import { addressesOf, type NodeRecord, parseNode } from "./node-record.ts";
+import { addressesOf, type NodeRecord, type ParsedNode } from "./node-record.ts";
 import { type FilterWorld, PacketFilters } from "./packet-filter.ts";
-import type { Plan } from "./plan.ts";
+import { type Atom, atomLiteral, type Plan } from "./plan.ts";
 import { electPrimary, type RouteWorld, type ServedPrefix } from "./route-table.ts";
 import { SourceContent } from "./source-content.ts";
+import { SSHPolicies, type SSHWorld } from "./ssh-policies.ts";
 
 /** What a series of replacements touched besides the nodes themselves. */
 export interface Journal {
@@ -23,9 +24,10 @@ export interface Journal {
 }
 
 /** The nodes and users of a tailnet, indexed for one plan. */
-export class TailnetState implements FilterWorld, RouteWorld {
+export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
   readonly plan: Plan;
   readonly filters: PacketFilters;
+  readonly ssh: SSHPolicies;
   /** Served subnet prefixes by canonical text. */
   readonly prefixes = new Map<string, ServedPrefix>();
   readonly exitSlots = new Bitset();
@@ -58,12 +60,13 @@ export class TailnetState implements FilterWorld, RouteWorld {
     this.#contents = plan.sources.map((template) => new SourceContent(template));
     this.#narrowed = this.#contents.filter((content) => content.template.isNarrowed);
     this.filters = new PacketFilters(this);
+    this.ssh = new SSHPolicies(plan.ssh, this);
     this.#load([...nodes], holders);
   }
 
   #load(nodes: readonly PolicyNode[], holders: ReadonlyMap<string, number>): void {
     const journal: Journal = { sources: new Map(), prefixes: new Set() };
-    const parsed = [...nodes].sort((a, b) => a.id - b.id).map(parseNode);
+    const parsed = [...nodes].sort((a, b) => a.id - b.id).map((node) => this.#parse(node));
     this.#addresses.load(parsed.flatMap((node, slot) => addressesOf(node).map((address) => ({ address, slot }))));
     for (const [slot, node] of parsed.entries()) {
       this.#slots.set(node.node.id, slot);
@@ -118,6 +121,19 @@ export class TailnetState implements FilterWorld, RouteWorld {
     return [...(this.#userSlots.get(userId) ?? [])].sort((a, b) => a - b);
   }
 
+  membersOf(atoms: readonly number[]): readonly NodeRecord[] {
+    const records: NodeRecord[] = [];
+    this.memberSlots(atoms).visit((slot) => records.push(this.recordAt(slot)));
+    return records.sort((a, b) => a.node.id - b.node.id);
+  }
+
+  /** Slots of the nodes that one of the atoms selects by identity. */
+  memberSlots(atoms: readonly number[]): Bitset {
+    const slots = new Bitset();
+    for (const atom of atoms) slots.addAll(this.#members[atom] as Bitset);
+    return slots;
+  }
+
   touching(atom: number): Bitset {
     return this.#touching[atom] as Bitset;
   }
@@ -131,9 +147,15 @@ export class TailnetState implements FilterWorld, RouteWorld {
   }
 
   memberAddresses(atoms: readonly number[]): readonly Address[] {
-    const slots = new Bitset();
-    for (const atom of atoms) slots.addAll(this.#members[atom] as Bitset);
-    return this.#addresses.addressesOf(slots, (slot) => addressesOf(this.recordAt(slot)));
+    return this.#addresses.addressesOf(this.memberSlots(atoms), (slot) => addressesOf(this.recordAt(slot)));
+  }
+
+  /** Every address that a destination atom stands for. */
+  atomAddresses(atom: number): PrefixSet {
+    const { selector } = this.plan.atoms[atom] as Atom;
+    if (selector.kind === "any") return EVERYTHING;
+    const members = this.memberAddresses([atom]).map((address) => ({ first: address, last: address }));
+    return atomLiteral(this.plan.atoms[atom] as Atom) ?? prefixSet(members);
   }
 
   failingAddresses(atom: number, set: PrefixSet): readonly AddressRange[] {
@@ -210,7 +232,7 @@ export class TailnetState implements FilterWorld, RouteWorld {
       this.#freeSlots.push(slot);
       return;
     }
-    const parsed = parseNode(node);
+    const parsed = this.#parse(node);
     for (const address of addressesOf(parsed)) this.#addresses.add(address, slot);
     this.#place(slot, parsed, journal);
   }
@@ -222,7 +244,11 @@ export class TailnetState implements FilterWorld, RouteWorld {
     this.#place(slot, record, journal);
   }
 
-  #place(slot: number, parsed: Omit<NodeRecord, "slot" | "class">, journal: Journal): void {
+  #parse(node: PolicyNode): ParsedNode {
+    return this.#membership.parse(node, node.userId === null ? undefined : this.#users.get(node.userId));
+  }
+
+  #place(slot: number, parsed: ParsedNode, journal: Journal): void {
     const { node, ipv4, ipv6, subnets, exits } = parsed;
     const user = node.userId === null ? undefined : this.#users.get(node.userId);
     const touches = this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range));
