@@ -71,7 +71,9 @@ export class ControlClient {
     if (response.webSocket === null) throw new Error(`upgrade refused: ${response.status} ${await response.text()}`);
     const client = new ControlClient(response.webSocket, initiator, options);
     await client.until(() => client.#channel !== undefined, "the handshake response");
-    await client.send(client.http2.start(options.initialWindow === undefined ? {} : { initialWindow: options.initialWindow }));
+    await client.send(
+      client.http2.start(options.initialWindow === undefined ? {} : { initialWindow: options.initialWindow }),
+    );
     return client;
   }
 

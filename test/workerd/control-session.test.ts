@@ -4,6 +4,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { DerpRegionObject } from "../../worker/objects/derp-region-object.ts";
 import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
 import {
   administration,
@@ -100,6 +101,15 @@ describe("a control session", () => {
     first.client.close();
     const row = (await storedNodes()).find(({ id }) => id === (first.first.Node as Json).ID);
     expect(row).toMatchObject({ is_online: 1, disconnected_at: null });
+  });
+
+  it("lets the relay go of a node that was deleted", async () => {
+    const { first } = await join(device(12), "relayed");
+    const { ID } = first.Node as Json;
+    const closed = vi.spyOn(DerpRegionObject.prototype, "closeConnectionsOf");
+    await administration.changeDevice(String(ID), { type: "delete" }, await theOwner(), null);
+    await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(12).nodeKey]));
+    closed.mockRestore();
   });
 
   it("sends keep-alives that carry the time, and nothing to those who have left", async () => {

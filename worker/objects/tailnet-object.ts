@@ -9,13 +9,14 @@ import { readSettings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { fromHex, toHex } from "../protocol/bytes.ts";
-import { machineKeyOf, parseNodeKey } from "../protocol/keys.ts";
+import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isKeyExpired } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { Administration, type AdministrationMethod } from "./administration.ts";
+import { builtInRelay } from "./built-in-relay.ts";
 import { ControlServer } from "./control-server.ts";
 
 /** One tailnet. */
@@ -47,7 +48,8 @@ export class TailnetObject extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     const initiation = initiationOf(url);
-    if (initiation === undefined) return new Response("X-Tailscale-Handshake is missing or not base64\n", { status: 400 });
+    if (initiation === undefined)
+      return new Response("X-Tailscale-Handshake is missing or not base64\n", { status: 400 });
     const address = request.headers.get("cf-connecting-ip") ?? "";
     const webSocket = await this.#control.accept(initiation, address, url.origin);
     const headers = { "sec-websocket-protocol": "tailscale-control-protocol" };
@@ -102,9 +104,18 @@ export class TailnetObject extends DurableObject<Env> {
       clock: this.#clock,
       deployment: this.#settings,
       sessions: () => this.#control.sessions(),
+      revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelay(nodeKeys)),
       wake: (waiting) => this.#control.wake(waiting),
     });
     return this.#runtime;
+  }
+
+  async #revokeAtRelay(nodeKeys: readonly NodeKey[]): Promise<void> {
+    try {
+      await builtInRelay(this.env).closeConnectionsOf(nodeKeys);
+    } catch (error) {
+      console.error("relay was not told of revoked keys; it asks again within a minute:", error);
+    }
   }
 
   #keys(): KeyPair {

@@ -7,6 +7,7 @@ import type { Deployment } from "../mapper/deployment.ts";
 import { netmapDeltas } from "../mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
+import type { NodeKey } from "../protocol/keys.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
 import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
@@ -29,6 +30,8 @@ export interface RuntimePorts {
   readonly deployment: Deployment;
   /** Who is connected. */
   sessions(): SessionIndex;
+  /** These node keys are good no longer: relays must let go of their holders. */
+  revoke(nodeKeys: readonly NodeKey[]): void;
   /** A request that waited for a pending registration can be answered. */
   wake(waiting: StreamRef): void;
 }
@@ -83,8 +86,10 @@ export class TailnetRuntime {
     const sessions = this.#ports.sessions();
     const touched = new Set<ControlConnection>();
     this.#deliverDeltas(effects, sessions, now, touched);
+    const revoked: NodeKey[] = [];
     for (const [id, { before, after }] of effects.nodes) {
-      if (before === null || !mustEndStreams(before, after, now)) continue;
+      if (before === null || !losesItsKey(before, after, now)) continue;
+      revoked.push(before.nodeKey);
       const farewell = after === null ? mapFrame(this.encoder.farewell(this.tailnet, before, now)) : undefined;
       for (const { connection, stream } of [...sessions.mapsOf(id)]) {
         if (after !== null && after.nodeKey === stream.nodeKey && isServed(after, now)) continue;
@@ -94,6 +99,7 @@ export class TailnetRuntime {
         touched.add(connection);
       }
     }
+    if (revoked.length > 0) this.#ports.revoke(revoked);
     for (const connection of touched) connection.flush();
     for (const id of effects.decidedPendings)
       for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
@@ -132,10 +138,11 @@ function isServed(node: Node, now: number): boolean {
 }
 
 /**
- * Streams end when the node is gone, may not be served any more, or polls with a key that it has replaced. The client
- * then asks anew and is told where it stands; a deleted one has been told to log in (control-protocol.md 5.15).
+ * Whether a node's key stops being good: the node is gone, may not be served any more, or has replaced it. Its streams
+ * and relay connections end; the client then asks anew and is told where it stands, and a deleted one has been told to
+ * log in (control-protocol.md 5.15).
  */
-function mustEndStreams(before: Node, after: Node | null, now: number): boolean {
-  if (after === null) return true;
-  return after.nodeKey !== before.nodeKey || (isServed(before, now) !== isServed(after, now) && !isServed(after, now));
+function losesItsKey(before: Node, after: Node | null, now: number): boolean {
+  if (after === null || after.nodeKey !== before.nodeKey) return true;
+  return isServed(before, now) && !isServed(after, now);
 }

@@ -1,7 +1,7 @@
 // Clients of the relay for tests inside workerd, and the relay's object at hand.
 import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { BUILT_IN_REGION_ID } from "../../../worker/routes/derp/derp-routes.ts";
+import { builtInRelay } from "../../../worker/objects/built-in-relay.ts";
 import { DerpClient, type DerpFrame } from "../../support/derp-client.ts";
 
 /** A DERP client with its socket. */
@@ -13,7 +13,7 @@ export interface RelayClient extends DerpClient {
 
 /** The relay's object, by a new stub each time: those of before an eviction may be broken. */
 export function relay() {
-  return env.DERP_REGION.getByName(String(BUILT_IN_REGION_ID));
+  return builtInRelay(env);
 }
 
 /** Evicts the relay's object as hibernation does: sockets stay, memory goes. */

@@ -1,11 +1,9 @@
 // What a DERP host serves over HTTP: the relay itself and the small helpers of control-protocol.md 7.10. Native clients
 // ask for another upgrade, which never reaches a Worker; a gateway in front of them makes a WebSocket of it.
 import { Hono } from "hono";
+import { builtInRelay } from "../../objects/built-in-relay.ts";
 import { TAILNET_ID_HEADER } from "../../platform/forwarded-headers.ts";
 import { tailnetFor } from "../tailnet-for.ts";
-
-/** The built-in region; custom regions have ids from 900 up. */
-export const BUILT_IN_REGION_ID = 900;
 
 /** GET /derp, /derp/probe, /derp/latency-check and /generate_204. */
 export const derpRoutes = new Hono<{ Bindings: Env }>();
@@ -17,7 +15,7 @@ derpRoutes.get("/derp", async (c) => {
   }
   const request = new Request(c.req.raw);
   request.headers.set(TAILNET_ID_HEADER, tailnetFor(c.env).id.toString());
-  return await c.env.DERP_REGION.getByName(String(BUILT_IN_REGION_ID)).fetch(request);
+  return await builtInRelay(c.env).fetch(request);
 });
 
 // Clients measure latency with these, WASM ones from another origin.
