@@ -2,14 +2,16 @@
 // nobody changed and that sees no changed peer is not touched (DESIGN.md 3 #8).
 import { type Effects, joinSets, type PeerFate, sumViewerEffects } from "../tailnet/effects.ts";
 import type { NodeId } from "../tailnet/entities/node.ts";
+import type { Settings } from "../tailnet/entities/settings.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import { diffPeer, needsNewSelf } from "./peer-change.ts";
+import { toDnsConfig } from "./to-dns-config.ts";
 
 /** What one node must be told. */
 export interface NetmapDelta {
   /** Peers to send whole, new ones included. */
   readonly wholePeers: Set<NodeId>;
-  /** Of these, the ones that the node did not see before; their owners' profiles go along. */
+  /** Of these, the ones whose owners' profiles go along: new peers, and those that changed hands. */
   readonly newPeers: Set<NodeId>;
   readonly removedPeers: Set<NodeId>;
   /** Peer → encoded PeerChange. */
@@ -21,17 +23,35 @@ export interface NetmapDelta {
   hasNewDns: boolean;
 }
 
+/** The nodes that have a map stream open. */
+export interface Watching {
+  has(id: NodeId): boolean;
+  keys(): Iterable<NodeId>;
+}
+
 /** Collects deltas per watching node. */
 class Deltas {
   readonly byViewer = new Map<NodeId, NetmapDelta>();
-  readonly #isWatching: (id: NodeId) => boolean;
+  readonly #tailnet: Tailnet;
+  readonly #effects: Effects;
+  readonly #watching: Watching;
 
-  constructor(isWatching: (id: NodeId) => boolean) {
-    this.#isWatching = isWatching;
+  constructor(tailnet: Tailnet, effects: Effects, watching: Watching) {
+    this.#tailnet = tailnet;
+    this.#effects = effects;
+    this.#watching = watching;
   }
 
-  /** The delta of a viewer, made on first use; undefined for one that has no stream open. */
+  /**
+   * What a viewer must be told of its peers and rules, made on first use; undefined for one that has no stream open, and
+   * for one that polls with an expired key (it is never online): it is shown itself and no more.
+   */
   of(viewer: NodeId): NetmapDelta | undefined {
+    return this.#tailnet.nodes.get(viewer)?.isOnline === true ? this.ofSelf(viewer) : undefined;
+  }
+
+  /** What a viewer must be told of itself; undefined for one that has no stream open. */
+  ofSelf(viewer: NodeId): NetmapDelta | undefined {
     const known = this.byViewer.get(viewer);
     if (known !== undefined || !this.#isWatching(viewer)) return known;
     const delta: NetmapDelta = {
@@ -48,29 +68,32 @@ class Deltas {
     this.byViewer.set(viewer, delta);
     return delta;
   }
+
+  /** A stream that polls with a key which was just replaced ends, and must not show its client another self key. */
+  #isWatching(id: NodeId): boolean {
+    if (!this.#watching.has(id) || !this.#tailnet.nodes.has(id)) return false;
+    const changed = this.#effects.nodes.get(id);
+    return changed?.before?.nodeKey === changed?.after?.nodeKey;
+  }
 }
 
-/**
- * Works out what to tell whom.
- * @param watching ids of the nodes that have a map stream open
- */
-export function netmapDeltas(
-  tailnet: Tailnet,
-  effects: Effects,
-  watching: { has(id: NodeId): boolean; keys(): Iterable<NodeId> },
-): ReadonlyMap<NodeId, NetmapDelta> {
-  const deltas = new Deltas((id) => watching.has(id) && tailnet.nodes.has(id));
+/** Works out what to tell whom. */
+export function netmapDeltas(tailnet: Tailnet, effects: Effects, watching: Watching): ReadonlyMap<NodeId, NetmapDelta> {
+  const deltas = new Deltas(tailnet, effects, watching);
   addChangedNodes(tailnet, effects, deltas);
   addViewerEffects(effects, deltas);
   addPolicySets(effects, deltas);
-  if (effects.hasNewSettings || effects.users.size > 0) addTailnetWide(effects, watching, deltas);
+  if (effects.users.size > 0) addChangedUsers(tailnet, effects.users, deltas);
+  if (effects.settingsBefore !== null && !hasSameDns(effects.settingsBefore, tailnet.settings)) {
+    for (const id of watching.keys()) mark(deltas.ofSelf(id), "hasNewDns");
+  }
   return deltas.byViewer;
 }
 
 function addChangedNodes(tailnet: Tailnet, effects: Effects, deltas: Deltas): void {
   for (const [id, { before, after }] of effects.nodes) {
     if (before === null || after === null) continue; // comings and goings are the policy engine's to report
-    if (needsNewSelf(before, after)) setSelf(deltas, id);
+    if (needsNewSelf(before, after)) mark(deltas.ofSelf(id), "hasNewSelf");
     const difference = diffPeer(before, after);
     if (difference === "none") continue;
     const patch = difference === "whole" ? undefined : JSON.stringify(difference);
@@ -84,11 +107,6 @@ function addChangedNodes(tailnet: Tailnet, effects: Effects, deltas: Deltas): vo
   }
 }
 
-function setSelf(deltas: Deltas, id: NodeId): void {
-  const delta = deltas.of(id);
-  if (delta !== undefined) delta.hasNewSelf = true;
-}
-
 function addViewerEffects(effects: Effects, deltas: Deltas): void {
   for (const [viewer, fates] of sumViewerEffects(effects.policy)) {
     const delta = deltas.of(viewer);
@@ -97,34 +115,37 @@ function addViewerEffects(effects: Effects, deltas: Deltas): void {
 }
 
 function addFate(delta: NetmapDelta, peer: NodeId, fate: PeerFate): void {
+  delta.patches.delete(peer);
   if (fate === "removed") {
     delta.removedPeers.add(peer);
     delta.wholePeers.delete(peer);
-    delta.patches.delete(peer);
-    return;
+  } else {
+    delta.wholePeers.add(peer);
+    if (fate === "added") delta.newPeers.add(peer);
   }
-  delta.wholePeers.add(peer);
-  delta.patches.delete(peer);
-  if (fate === "added") delta.newPeers.add(peer);
 }
 
 function addPolicySets(effects: Effects, deltas: Deltas): void {
-  for (const id of joinSets(effects.policy, (e) => e.filters)) mark(deltas, id, "hasNewFilter");
-  for (const id of joinSets(effects.policy, (e) => e.sshPolicies)) mark(deltas, id, "hasNewSsh");
-  for (const id of joinSets(effects.policy, (e) => e.capMaps)) mark(deltas, id, "hasNewSelf");
-  for (const id of joinSets(effects.policy, (e) => e.selves)) mark(deltas, id, "hasNewSelf");
+  for (const id of joinSets(effects.policy, (e) => e.filters)) mark(deltas.of(id), "hasNewFilter");
+  for (const id of joinSets(effects.policy, (e) => e.sshPolicies)) mark(deltas.of(id), "hasNewSsh");
+  for (const id of joinSets(effects.policy, (e) => e.capMaps)) mark(deltas.ofSelf(id), "hasNewSelf");
+  for (const id of joinSets(effects.policy, (e) => e.selves)) mark(deltas.ofSelf(id), "hasNewSelf");
 }
 
-function mark(deltas: Deltas, id: NodeId, what: "hasNewFilter" | "hasNewSsh" | "hasNewSelf"): void {
-  const delta = deltas.of(id);
+function mark(delta: NetmapDelta | undefined, what: "hasNewFilter" | "hasNewSsh" | "hasNewSelf" | "hasNewDns"): void {
   if (delta !== undefined) delta[what] = true;
 }
 
-function addTailnetWide(effects: Effects, watching: { keys(): Iterable<NodeId> }, deltas: Deltas): void {
-  for (const id of watching.keys()) {
-    const delta = deltas.of(id);
-    if (delta === undefined) continue;
-    if (effects.hasNewSettings) delta.hasNewDns = true;
-    for (const userId of effects.users) delta.userIds.add(userId);
+/** A user's profile goes to the user's nodes, whose capabilities follow its role, and to those who see one of them. */
+function addChangedUsers(tailnet: Tailnet, userIds: ReadonlySet<number>, deltas: Deltas): void {
+  for (const { id, userId } of tailnet.nodes.values()) {
+    if (userId === null || !userIds.has(userId)) continue;
+    mark(deltas.ofSelf(id), "hasNewSelf");
+    for (const viewer of tailnet.engine.peersOf(id)) deltas.of(viewer)?.userIds.add(userId);
   }
+}
+
+function hasSameDns(before: Settings, after: Settings): boolean {
+  const text = (settings: Settings) => JSON.stringify(toDnsConfig(settings, ""));
+  return text(before) === text(after);
 }

@@ -1,5 +1,6 @@
 // Capabilities of a node's own CapMap: those that every node has here, those of its user's role, and what the policy
 // file gives (control-protocol.md Appendix C, policy.md 17).
+import type { CapMap } from "../protocol/control/filter-rule.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { isAdministrator } from "../tailnet/entities/user.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
@@ -11,7 +12,7 @@ const EVERYONE = {
 } as const;
 
 /** The CapMap of a node in its own view. */
-export function capabilitiesOf(tailnet: Tailnet, node: Node): Readonly<Record<string, unknown>> {
+export function capabilitiesOf(tailnet: Tailnet, node: Node): CapMap {
   const user = node.userId === null ? undefined : tailnet.users.get(node.userId);
   return {
     ...EVERYONE,

@@ -23,10 +23,13 @@ export function diffPeer(before: Node, after: Node): PeerDifference {
 }
 
 function presenceOf(before: Node, after: Node): { Online?: boolean; LastSeen?: string } {
-  // A new disco key counts only for a peer that is online (control-protocol.md 5.7), so the two travel together.
-  if (after.isOnline && (!before.isOnline || after.discoKey !== before.discoKey)) return { Online: true };
-  if (after.isOnline || !before.isOnline) return {};
-  return { Online: false, ...(after.lastSeenAt !== null && { LastSeen: formatTime(after.lastSeenAt) }) };
+  // A new disco key counts for certain only beside Online (control-protocol.md 5.7), so the two travel together.
+  if (after.isOnline) return before.isOnline && after.discoKey === before.discoKey ? {} : { Online: true };
+  return {
+    ...(before.isOnline && { Online: false }),
+    ...(after.lastSeenAt !== before.lastSeenAt &&
+      after.lastSeenAt !== null && { LastSeen: formatTime(after.lastSeenAt) }),
+  };
 }
 
 /** Changes that no patch can carry, or that are rare enough not to try. */
@@ -43,21 +46,28 @@ function needsWholeNode(before: Node, after: Node): boolean {
     (keyExpiryOf(after) === null) !== (keyExpiryOf(before) === null) ||
     (after.homeDerp === 0 && before.homeDerp !== 0) ||
     !sameList(after.tags, before.tags) ||
-    JSON.stringify(hostinfoForPeers(after.hostinfo)) !== JSON.stringify(hostinfoForPeers(before.hostinfo))
+    (after.hostinfo !== before.hostinfo && peersText(after) !== peersText(before))
   );
+}
+
+function peersText({ hostinfo }: Node): string {
+  return JSON.stringify(hostinfoForPeers(hostinfo));
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {
   return a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
 }
 
-/** Tells whether a node must be shown its own record anew (rare: older clients rebuild everything on it). */
+/**
+ * Tells whether a node must be shown its own record anew: rarely, since older clients rebuild everything on it. What it
+ * reported itself it knows, and a new node key comes with a new stream.
+ */
 export function needsNewSelf(before: Node, after: Node): boolean {
   return (
     after.name !== before.name ||
     after.userId !== before.userId ||
-    after.nodeKey !== before.nodeKey ||
     after.ipv4 !== before.ipv4 ||
+    after.ipv6 !== before.ipv6 ||
     after.isAuthorized !== before.isAuthorized ||
     keyExpiryOf(after) !== keyExpiryOf(before) ||
     !sameList(after.tags, before.tags)

@@ -1,10 +1,19 @@
 // Node → tailcfg.Node, as its peers see it and as it sees itself (control-protocol.md 5.9).
 import type { RouteView } from "../policy/engine.ts";
+import type { CapMap } from "../protocol/control/filter-rule.ts";
 import { hostinfoForPeers } from "../protocol/control/hostinfo.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import type { WireNode } from "../protocol/control/node.ts";
 import { keyExpiryOf, type Node } from "../tailnet/entities/node.ts";
 import { TAGGED_DEVICES_USER_ID } from "../tailnet/entities/user.ts";
+
+/** What a node's record does not say: how the policy lets a viewer, or the node itself, see it. */
+export interface NodeView {
+  /** Addresses, without prefix length. */
+  readonly addresses: readonly string[];
+  readonly routes: RouteView;
+  readonly capMap: CapMap;
+}
 
 /** Full DNS name of a node, without the trailing dot. */
 export function fullName(node: Node, magicDnsSuffix: string): string {
@@ -16,8 +25,8 @@ export function wireUserId(node: Node): number {
   return node.userId ?? TAGGED_DEVICES_USER_ID;
 }
 
-function common(node: Node, routes: RouteView, magicDnsSuffix: string) {
-  const addresses = [`${node.ipv4}/32`, `${node.ipv6}/128`];
+function common(node: Node, view: NodeView, magicDnsSuffix: string) {
+  const addresses = view.addresses.map((address) => `${address}/${address.includes(":") ? 128 : 32}`);
   const expiresAt = keyExpiryOf(node);
   return {
     ID: node.id,
@@ -29,33 +38,29 @@ function common(node: Node, routes: RouteView, magicDnsSuffix: string) {
     Machine: node.machineKey,
     ...(node.discoKey !== null && { DiscoKey: node.discoKey }),
     Addresses: addresses,
-    AllowedIPs: [...addresses, ...routes.allowed],
+    AllowedIPs: [...addresses, ...view.routes.allowed],
     ...(node.homeDerp !== 0 && { HomeDERP: node.homeDerp }),
     Created: formatTime(node.createdAt),
     Cap: node.capabilityVersion,
     ...(node.tags.length > 0 && { Tags: node.tags }),
-    ...(routes.primary.length > 0 && { PrimaryRoutes: routes.primary }),
+    ...(view.routes.primary.length > 0 && { PrimaryRoutes: view.routes.primary }),
     MachineAuthorized: node.isAuthorized,
   };
 }
 
 /** A node as a peer sees it. */
-export function toPeer(node: Node, routes: RouteView, magicDnsSuffix: string): WireNode {
+export function toPeer(node: Node, view: NodeView, magicDnsSuffix: string): WireNode {
   return {
-    ...common(node, routes, magicDnsSuffix),
+    ...common(node, view, magicDnsSuffix),
     ...(node.endpoints.length > 0 && { Endpoints: node.endpoints }),
     Hostinfo: hostinfoForPeers(node.hostinfo),
     ...(!node.isOnline && node.lastSeenAt !== null && { LastSeen: formatTime(node.lastSeenAt) }),
     Online: node.isOnline,
+    ...(Object.keys(view.capMap).length > 0 && { CapMap: view.capMap }),
   };
 }
 
-/** A node as it sees itself; `capMap` holds its capabilities. */
-export function toSelf(
-  node: Node,
-  routes: RouteView,
-  capMap: Readonly<Record<string, unknown>>,
-  magicDnsSuffix: string,
-): WireNode {
-  return { ...common(node, routes, magicDnsSuffix), Hostinfo: node.hostinfo, Online: true, CapMap: capMap };
+/** A node as it sees itself. */
+export function toSelf(node: Node, view: NodeView, magicDnsSuffix: string): WireNode {
+  return { ...common(node, view, magicDnsSuffix), Hostinfo: node.hostinfo, Online: true, CapMap: view.capMap };
 }

@@ -1,7 +1,7 @@
 // What falls due by time alone, and when. The object has one alarm; it is set to the earliest deadline and everything
 // that is due is then done at once. Lateness of up to a minute is allowed for (platform.md 1.2).
 import { type Change, type Decision, decided } from "./change.ts";
-import { OFFLINE_GRACE_MS, settlePresence } from "./commands/presence.ts";
+import { offlineAt, settlePresence } from "./commands/presence.ts";
 import type { Node } from "./entities/node.ts";
 import type { Tailnet } from "./tailnet.ts";
 
@@ -18,7 +18,7 @@ export function nextDeadline(tailnet: Tailnet): number | undefined {
 
 /** The earliest deadline of one node; Infinity when it has none. */
 export function deadlineOf(node: Node): number {
-  if (node.isOnline) return node.disconnectedAt === null ? Number.POSITIVE_INFINITY : node.disconnectedAt + OFFLINE_GRACE_MS;
+  if (node.isOnline) return offlineAt(node);
   return node.isEphemeral ? (node.lastSeenAt ?? node.createdAt) + EPHEMERAL_GRACE_MS : Number.POSITIVE_INFINITY;
 }
 
@@ -27,7 +27,7 @@ export function meetDeadlines(tailnet: Tailnet, now: number): Decision<null> {
   const presence = settlePresence(tailnet, now);
   const changes: Change[] = presence.ok ? [...presence.changes] : [];
   for (const node of tailnet.nodes.values()) {
-    if (!node.isOnline && node.isEphemeral && deadlineOf(node) <= now) changes.push({ type: "node-removed", id: node.id });
+    if (!node.isOnline && deadlineOf(node) <= now) changes.push({ type: "node-removed", id: node.id });
   }
   for (const pending of tailnet.pendings.values()) {
     if (pending.expiresAt <= now) changes.push({ type: "pending-removed", id: pending.id });

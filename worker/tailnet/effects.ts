@@ -2,6 +2,7 @@
 // (objects/) turns effects into messages for the nodes they concern and for nobody else.
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
 import type { Node, NodeId } from "./entities/node.ts";
+import type { Settings } from "./entities/settings.ts";
 
 /** A node before and after; null: it did not or does not exist. */
 export interface NodeEffect {
@@ -18,13 +19,13 @@ export interface Effects {
   readonly users: Set<number>;
   /** Pending registrations that were decided. */
   readonly decidedPendings: Set<string>;
-  /** Settings changed, so every node's DNS configuration may differ. */
-  hasNewSettings: boolean;
+  /** Settings before they changed; null: they did not. */
+  settingsBefore: Settings | null;
 }
 
 /** Effects of nothing. */
 export function noEffects(): Effects {
-  return { nodes: new Map(), policy: [], users: new Set(), decidedPendings: new Set(), hasNewSettings: false };
+  return { nodes: new Map(), policy: [], users: new Set(), decidedPendings: new Set(), settingsBefore: null };
 }
 
 /** What happened to one peer in one viewer's list. */
@@ -38,8 +39,8 @@ export function sumViewerEffects(effects: readonly PolicyEffect[]): Map<NodeId, 
   const sum = new Map<NodeId, Map<NodeId, PeerFate>>();
   for (const effect of effects) {
     for (const [viewer, change] of effect.viewers) {
-      let fates = sum.get(viewer);
-      if (fates === undefined) sum.set(viewer, (fates = new Map()));
+      const fates = sum.get(viewer) ?? new Map<NodeId, PeerFate>();
+      sum.set(viewer, fates);
       addViewerEffect(fates, change);
     }
   }

@@ -4,7 +4,7 @@ import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import type { Node, NodeId } from "./entities/node.ts";
 import type { User } from "./entities/user.ts";
-import { indexNode, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
+import { indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
 
 /** Applies changes in order. They have been stored, so nothing here may fail. */
 export function evolve(tailnet: Tailnet, changes: readonly Change[]): Effects {
@@ -16,34 +16,38 @@ export function evolve(tailnet: Tailnet, changes: readonly Change[]): Effects {
 function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
   switch (change.type) {
     case "node-put":
-      return putNode(tailnet, change.node, effects);
+      putNode(tailnet, change.node, effects);
+      break;
     case "node-removed":
-      return removeNode(tailnet, change.id, effects);
+      removeNode(tailnet, change.id, effects);
+      break;
     case "user-put":
-      return putUser(tailnet, change.user, effects);
+      putUser(tailnet, change.user, effects);
+      break;
     case "auth-key-put":
       tailnet.authKeys.set(change.key.id, change.key);
-      return;
+      break;
     case "api-token-put":
       tailnet.apiTokens.set(change.token.id, change.token);
-      return;
+      break;
     case "pending-put":
       tailnet.pendings.set(change.pending.id, change.pending);
       if (change.pending.state !== "waiting") effects.decidedPendings.add(change.pending.id);
-      return;
+      break;
     case "pending-removed":
       tailnet.pendings.delete(change.id);
       effects.decidedPendings.add(change.id);
-      return;
+      break;
     case "policy-put":
-      return putPolicy(tailnet, change.policy, effects);
+      putPolicy(tailnet, change.policy, effects);
+      break;
     case "settings-put":
+      effects.settingsBefore ??= tailnet.settings;
       tailnet.settings = change.settings;
-      effects.hasNewSettings = true;
-      return;
+      break;
     case "counters-put":
       tailnet.counters = change.counters;
-      return;
+      break;
   }
 }
 
@@ -70,7 +74,7 @@ function noteNode(effects: Effects, id: NodeId, before: Node | null, after: Node
 }
 
 function putUser(tailnet: Tailnet, user: User, effects: Effects): void {
-  tailnet.users.set(user.id, user);
+  indexUser(tailnet, user);
   effects.users.add(user.id);
   effects.policy.push(tailnet.engine.setUser({ id: user.id, loginName: user.loginName, role: user.role }));
 }

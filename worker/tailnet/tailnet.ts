@@ -3,11 +3,13 @@
 //
 // Invariants (asserted by checkInvariants in tests after every command):
 // - a node has a user or tags, never both, never neither; its user exists
-// - node keys, names and IPv4 addresses are unique; every index entry points at a node that has that value
+// - node keys, stable ids, names and IPv4 addresses are unique, and so are login names; every index entry points at a
+//   record that has that value
 // - counters are above every id in use
 // - the engine knows exactly the authorised nodes
-import { type Policy, parsePolicy } from "../policy/parse.ts";
+// - only a node that is online can have lost its map stream
 import { PolicyEngine, type PolicyNode } from "../policy/engine.ts";
+import { type Policy, parsePolicy } from "../policy/parse.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { Counters, PolicyVersion } from "./change.ts";
 import type { ApiToken } from "./entities/api-token.ts";
@@ -40,8 +42,10 @@ export interface Tailnet {
   readonly pendings: Map<string, PendingRegistration>;
   readonly nodeByKey: Map<NodeKey, NodeId>;
   readonly nodesByMachine: Map<MachineKey, Set<NodeId>>;
+  readonly nodeByStableId: Map<string, NodeId>;
   readonly nodeByName: Map<string, NodeId>;
   readonly nodeByIpv4: Map<string, NodeId>;
+  readonly userByLogin: Map<string, number>;
   settings: Settings;
   counters: Counters;
   policy: PolicyVersion;
@@ -59,15 +63,17 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   const nodes = [...stored.nodes];
   const users = [...stored.users];
   const tailnet: Tailnet = {
-    users: new Map(users.map((user) => [user.id, user])),
+    users: new Map(),
     nodes: new Map(),
     authKeys: new Map([...stored.authKeys].map((key) => [key.id, key])),
     apiTokens: new Map([...stored.apiTokens].map((token) => [token.id, token])),
     pendings: new Map([...stored.pendings].map((pending) => [pending.id, pending])),
     nodeByKey: new Map(),
     nodesByMachine: new Map(),
+    nodeByStableId: new Map(),
     nodeByName: new Map(),
     nodeByIpv4: new Map(),
+    userByLogin: new Map(),
     settings: stored.settings,
     counters: stored.counters,
     policy: stored.policy,
@@ -79,6 +85,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
       primaries: stored.primaries,
     }),
   };
+  for (const user of users) indexUser(tailnet, user);
   for (const node of nodes) indexNode(tailnet, node);
   return tailnet;
 }
@@ -100,6 +107,7 @@ export function policyNodeOf(node: Node): PolicyNode {
 export function indexNode(tailnet: Tailnet, node: Node): void {
   tailnet.nodes.set(node.id, node);
   tailnet.nodeByKey.set(node.nodeKey, node.id);
+  tailnet.nodeByStableId.set(node.stableId, node.id);
   tailnet.nodeByName.set(node.name, node.id);
   tailnet.nodeByIpv4.set(node.ipv4, node.id);
   const siblings = tailnet.nodesByMachine.get(node.machineKey);
@@ -111,11 +119,20 @@ export function indexNode(tailnet: Tailnet, node: Node): void {
 export function unindexNode(tailnet: Tailnet, node: Node): void {
   tailnet.nodes.delete(node.id);
   tailnet.nodeByKey.delete(node.nodeKey);
+  tailnet.nodeByStableId.delete(node.stableId);
   tailnet.nodeByName.delete(node.name);
   tailnet.nodeByIpv4.delete(node.ipv4);
   const siblings = tailnet.nodesByMachine.get(node.machineKey);
   siblings?.delete(node.id);
   if (siblings?.size === 0) tailnet.nodesByMachine.delete(node.machineKey);
+}
+
+/** Enters a user into the records and indexes, in place of the one before. */
+export function indexUser(tailnet: Tailnet, user: User): void {
+  const before = tailnet.users.get(user.id);
+  if (before !== undefined) tailnet.userByLogin.delete(before.loginName.toLowerCase());
+  tailnet.users.set(user.id, user);
+  tailnet.userByLogin.set(user.loginName.toLowerCase(), user.id);
 }
 
 /** The node that holds a node key and is on this machine; undefined otherwise (DESIGN.md 5.1). */
@@ -138,32 +155,42 @@ export function nodesOfMachine(tailnet: Tailnet, machineKey: MachineKey): Node[]
 
 /** A node by its public id: the stable id or the decimal number. */
 export function nodeByPublicId(tailnet: Tailnet, id: string): Node | undefined {
-  if (/^[1-9]\d{0,15}$/.test(id)) return tailnet.nodes.get(Number(id));
-  for (const node of tailnet.nodes.values()) if (node.stableId === id) return node;
-  return undefined;
+  const number = /^[1-9]\d{0,15}$/.test(id) ? Number(id) : tailnet.nodeByStableId.get(id);
+  return number === undefined ? undefined : tailnet.nodes.get(number);
 }
 
-/** A user by login name. */
+/** A user by login name, which is the same in upper and lower case. */
 export function userByLogin(tailnet: Tailnet, loginName: string): User | undefined {
-  for (const user of tailnet.users.values()) if (user.loginName === loginName) return user;
-  return undefined;
+  const id = tailnet.userByLogin.get(loginName.toLowerCase());
+  return id === undefined ? undefined : tailnet.users.get(id);
 }
 
 /** Throws when an invariant of this file's head does not hold; for tests. */
 export function checkInvariants(tailnet: Tailnet): void {
-  const broken = (what: string) => {
-    throw new Error(`invariant broken: ${what}`);
-  };
   for (const node of tailnet.nodes.values()) {
-    if ((node.userId === null) !== node.tags.length > 0) broken(`node ${node.id} has user and tags, or neither`);
-    if (node.userId !== null && !tailnet.users.has(node.userId)) broken(`node ${node.id} has an unknown user`);
-    if (tailnet.nodeByKey.get(node.nodeKey) !== node.id) broken(`node ${node.id} shares its node key`);
-    if (tailnet.nodeByName.get(node.name) !== node.id) broken(`node ${node.id} shares its name`);
-    if (tailnet.nodeByIpv4.get(node.ipv4) !== node.id) broken(`node ${node.id} shares its address`);
-    if (!tailnet.nodesByMachine.get(node.machineKey)?.has(node.id)) broken(`node ${node.id} is not under its machine`);
-    if (node.id >= tailnet.counters.nextNodeId) broken(`node ${node.id} is above the counter`);
+    for (const problem of problemsOf(tailnet, node)) throw new Error(`node ${node.id} ${problem}`);
   }
-  const sizes = [tailnet.nodeByKey.size, tailnet.nodeByName.size, tailnet.nodeByIpv4.size];
-  if (sizes.some((size) => size !== tailnet.nodes.size)) broken("an index holds entries of nodes that are gone");
-  for (const user of tailnet.users.values()) if (user.id >= tailnet.counters.nextUserId) broken("user above the counter");
+  const { nodeByKey: byKey, nodeByStableId, nodeByName, nodeByIpv4, nodesByMachine } = tailnet;
+  const siblings = [...nodesByMachine.values()].reduce((sum, ids) => sum + ids.size, 0);
+  for (const size of [byKey.size, nodeByStableId.size, nodeByName.size, nodeByIpv4.size, siblings]) {
+    if (size !== tailnet.nodes.size) throw new Error("an index holds entries of nodes that are gone");
+  }
+  if (tailnet.userByLogin.size !== tailnet.users.size) throw new Error("two users share a login name");
+  for (const user of tailnet.users.values()) {
+    if (userByLogin(tailnet, user.loginName) !== user) throw new Error(`user ${user.id} is not indexed`);
+    if (user.id >= tailnet.counters.nextUserId) throw new Error(`user ${user.id} is above the counter`);
+  }
+}
+
+function* problemsOf(tailnet: Tailnet, node: Node): Generator<string> {
+  if ((node.userId === null) !== node.tags.length > 0) yield "has user and tags, or neither";
+  if (node.userId !== null && !tailnet.users.has(node.userId)) yield "has an unknown user";
+  if (tailnet.nodeByKey.get(node.nodeKey) !== node.id) yield "shares its node key";
+  if (tailnet.nodeByStableId.get(node.stableId) !== node.id) yield "shares its stable id";
+  if (tailnet.nodeByName.get(node.name) !== node.id) yield "shares its name";
+  if (tailnet.nodeByIpv4.get(node.ipv4) !== node.id) yield "shares its address";
+  if (!tailnet.nodesByMachine.get(node.machineKey)?.has(node.id)) yield "is not under its machine";
+  if (node.id >= tailnet.counters.nextNodeId) yield "is above the counter";
+  if ((tailnet.engine.sshPolicyOf(node.id) !== null) !== node.isAuthorized) yield "is in the engine or not, wrongly";
+  if (!node.isOnline && node.disconnectedAt !== null) yield "lost its stream while offline";
 }

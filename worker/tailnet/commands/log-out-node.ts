@@ -1,6 +1,7 @@
 // Logout and forced expiry (control-protocol.md 4.7): the key stops working now; an ephemeral node goes at once.
 import { type Decision, decided } from "../change.ts";
 import type { Node } from "../entities/node.ts";
+import { offline } from "./presence.ts";
 
 /** Ends a node's login. An unknown node is answered the same way and nothing is made. */
 export function logOutNode(node: Node | undefined, now: number): Decision<{ readonly kind: "logged-out" }> {
@@ -12,6 +13,5 @@ export function logOutNode(node: Node | undefined, now: number): Decision<{ read
 /** The node with its key expired now, and offline for its peers; an expiry that has passed stays. */
 export function expireKey(node: Node, now: number): Node {
   const keyExpiresAt = node.keyExpiresAt === null ? now : Math.min(node.keyExpiresAt, now);
-  const lastSeenAt = node.isOnline ? now : node.lastSeenAt;
-  return { ...node, keyExpiresAt, isKeyExpiryDisabled: false, isOnline: false, disconnectedAt: null, lastSeenAt };
+  return { ...offline(node, now), keyExpiresAt, isKeyExpiryDisabled: false };
 }

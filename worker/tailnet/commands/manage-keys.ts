@@ -55,7 +55,8 @@ export function createAuthKey(
 /** Revokes an auth key or an API token; nodes that joined by it stay. */
 export function revokeKey(tailnet: Tailnet, id: string, now: number): Decision<null> {
   const key = tailnet.authKeys.get(id);
-  if (key !== undefined) return decided(null, [{ type: "auth-key-put", key: { ...key, revokedAt: key.revokedAt ?? now } }]);
+  if (key !== undefined)
+    return decided(null, [{ type: "auth-key-put", key: { ...key, revokedAt: key.revokedAt ?? now } }]);
   const token = tailnet.apiTokens.get(id);
   if (token === undefined) return refused({ reason: "not-found", what: "key" });
   return decided(null, [{ type: "api-token-put", token: { ...token, revokedAt: token.revokedAt ?? now } }]);
@@ -95,7 +96,7 @@ export function bootstrap(
   return decided({ user: made.result, text: token.result.text }, [...made.changes, ...token.changes]);
 }
 
-/** Makes a user. */
+/** Makes a user. Login names are kept in lower case, as identity providers spell one person's now this way, now that. */
 export function createUser(
   tailnet: Tailnet,
   loginName: string,
@@ -105,11 +106,12 @@ export function createUser(
   if (!/^[^\s@]{1,64}@[^\s@]{1,190}$/.test(loginName)) {
     return refused({ reason: "invalid", detail: "a login name looks like an email address" });
   }
-  if (userByLogin(tailnet, loginName) !== undefined) return refused({ reason: "conflict", detail: "user exists already" });
+  if (userByLogin(tailnet, loginName) !== undefined)
+    return refused({ reason: "conflict", detail: "user exists already" });
   const user: User = {
     id: tailnet.counters.nextUserId,
     stableId: `u${randomText(context.random, 11)}CNTRL`,
-    loginName,
+    loginName: loginName.toLowerCase(),
     displayName: loginName.split("@")[0] ?? loginName,
     profilePicUrl: "",
     role,

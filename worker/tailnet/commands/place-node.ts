@@ -1,14 +1,15 @@
 // Puts a login on record: renews the node that the login belongs to, or makes a new one. Shared by auth keys and by
 // interactive logins; who may do so has been decided before (control-protocol.md 4.6, 4.8).
-import { approvedByPolicy } from "../../policy/authority.ts";
-import { advertisedRoutes, type Hostinfo, hostnameOf, preferredDerp } from "../../protocol/control/hostinfo.ts";
+import { type Hostinfo, preferredDerp } from "../../protocol/control/hostinfo.ts";
 import type { MachineKey, NodeKey, TailnetLockKey } from "../../protocol/keys.ts";
 import { type Change, type Decision, decided, refused } from "../change.ts";
 import { allocateAddresses } from "../entities/address-pool.ts";
-import type { Node } from "../entities/node.ts";
-import { labelOf, uniqueLabel } from "../entities/node-name.ts";
+import { hasSameOwner, type Node } from "../entities/node.ts";
 import { type Random, randomText } from "../entities/secret-token.ts";
-import { nodeByKey, policyNodeOf, type Tailnet } from "../tailnet.ts";
+import { nodeByKey, nodesOfMachine, type Tailnet } from "../tailnet.ts";
+import { approveAdvertised } from "./auto-approval.ts";
+import { describeNode, freeName } from "./describe-node.ts";
+import { withSignOfLife, withStreamsEnded } from "./presence.ts";
 
 /** What the shell lends to a command: the time and a source of randomness. */
 export interface CommandContext {
@@ -20,6 +21,8 @@ export interface CommandContext {
 export interface Login {
   readonly machineKey: MachineKey;
   readonly nodeKey: NodeKey;
+  /** Key that this one replaces; a hint. */
+  readonly oldNodeKey: NodeKey | null;
   readonly tailnetLockKey: TailnetLockKey | null;
   readonly hostinfo: Hostinfo;
   readonly capabilityVersion: number;
@@ -30,35 +33,56 @@ export interface Login {
   /** Device approval is given with the login. */
   readonly isPreauthorized: boolean;
   readonly authKeyId: string | null;
-  /** Node that the login renews; null: make one. */
-  readonly existing: Node | null;
 }
 
-/** Renews or makes the node of a login. */
-export function placeNode(tailnet: Tailnet, login: Login, context: CommandContext): Decision<Node> {
+/**
+ * The node of the machine that a login continues: the one whose key it brings or replaces, if it has the same owner or
+ * the login may take it over; else the newest of the same owner. Nodes of others stay theirs: the machine then has
+ * several, as a device with several profiles does.
+ */
+export function nodeToRenew(
+  tailnet: Tailnet,
+  login: Pick<Login, "machineKey" | "nodeKey" | "oldNodeKey" | "userId" | "tags">,
+  mayTakeOver: (node: Node) => boolean,
+): Node | null {
+  const nodes = nodesOfMachine(tailnet, login.machineKey);
+  const alike = nodes.filter((node) => hasSameOwner(node, login));
+  const open = nodes.filter((node) => alike.includes(node) || mayTakeOver(node));
+  const holding = (key: NodeKey | null) => open.find((node) => node.nodeKey === key);
+  return holding(login.nodeKey) ?? holding(login.oldNodeKey) ?? alike.at(-1) ?? null;
+}
+
+/** Renews `existing` for a login, or makes its node. */
+export function placeNode(
+  tailnet: Tailnet,
+  login: Login,
+  existing: Node | null,
+  context: CommandContext,
+): Decision<Node> {
   const holder = nodeByKey(tailnet, login.nodeKey);
-  if (holder !== undefined && holder.id !== login.existing?.id) return refused({ reason: "node-key-in-use" });
-  return login.existing === null ? makeNode(tailnet, login, context) : renewNode(tailnet, login, login.existing, context);
+  if (holder !== undefined && holder.id !== existing?.id) return refused({ reason: "node-key-in-use" });
+  return existing === null ? makeNode(tailnet, login, context) : renewNode(tailnet, login, existing, context);
 }
 
 function renewNode(tailnet: Tailnet, login: Login, existing: Node, context: CommandContext): Decision<Node> {
-  const node: Node = {
-    ...existing,
+  // A map stream that polls with the replaced key ends; the client opens another with the new one.
+  const present = login.nodeKey === existing.nodeKey ? existing : withStreamsEnded(existing, context.now);
+  const renewed: Node = {
+    ...present,
     ...fieldsOfLogin(tailnet, login, context),
     isAuthorized: existing.isAuthorized || login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
     isKeyExpiryDisabled: login.tags.length > 0 ? false : existing.isKeyExpiryDisabled,
-    name: existing.isNameFixed ? existing.name : freeName(tailnet, login.hostinfo, existing),
-    homeDerp: preferredDerp(login.hostinfo) || existing.homeDerp,
   };
-  const approved = withApprovedRoutes(tailnet, node);
-  return decided(approved, [{ type: "node-put", node: approved }]);
+  const described = describeNode(tailnet, renewed, login.hostinfo, login.capabilityVersion);
+  const node = approveAdvertised(tailnet, existing, withSignOfLife(described, context.now));
+  return decided(node, [{ type: "node-put", node }]);
 }
 
 function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Decision<Node> {
   const { counters } = tailnet;
   const addresses = allocateAddresses(counters.nextAddress, (ipv4) => tailnet.nodeByIpv4.has(ipv4));
   if (addresses === undefined) return refused({ reason: "addresses-exhausted" });
-  const node = withApprovedRoutes(tailnet, {
+  const node = approveAdvertised(tailnet, null, {
     ...fieldsOfLogin(tailnet, login, context),
     id: counters.nextNodeId,
     stableId: `n${randomText(context.random, 11)}CNTRL`,
@@ -68,8 +92,10 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
     isNameFixed: false,
     ipv4: addresses.ipv4,
     ipv6: addresses.ipv6,
+    hostinfo: login.hostinfo,
     endpoints: [],
     homeDerp: preferredDerp(login.hostinfo),
+    capabilityVersion: login.capabilityVersion,
     createdAt: context.now,
     isKeyExpiryDisabled: false,
     isAuthorized: login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
@@ -92,31 +118,10 @@ function fieldsOfLogin(tailnet: Tailnet, login: Login, context: CommandContext) 
   return {
     nodeKey: login.nodeKey,
     tailnetLockKey: login.tailnetLockKey,
-    hostinfo: login.hostinfo,
-    capabilityVersion: login.capabilityVersion,
     userId: login.userId,
     tags: login.tags,
     isEphemeral: login.isEphemeral,
     authKeyId: login.authKeyId,
     keyExpiresAt: login.tags.length > 0 ? null : context.now + tailnet.settings.keyDurationMs,
   };
-}
-
-/** The label for a node's host name, numbered when another node has it; the node's own label stays. */
-export function freeName(tailnet: Tailnet, hostinfo: Hostinfo, self: Node | null): string {
-  const wanted = labelOf(hostnameOf(hostinfo));
-  return uniqueLabel(wanted, (label) => {
-    const holder = tailnet.nodeByName.get(label);
-    return holder !== undefined && holder !== self?.id;
-  });
-}
-
-/** Adds the advertised routes that the policy approves by itself (policy.md 15). */
-export function withApprovedRoutes(tailnet: Tailnet, node: Node): Node {
-  const advertised = advertisedRoutes(node.hostinfo);
-  if (advertised.length === 0) return node;
-  const loginName = node.userId === null ? null : (tailnet.users.get(node.userId)?.loginName ?? null);
-  const approved = approvedByPolicy(tailnet.compiledPolicy, { ...policyNodeOf(node), loginName }, advertised);
-  const missing = approved.filter((prefix) => !node.approvedRoutes.includes(prefix));
-  return missing.length === 0 ? node : { ...node, approvedRoutes: [...node.approvedRoutes, ...missing].sort() };
 }

@@ -1,16 +1,18 @@
-// Online state (control-protocol.md 5.15): online while a map stream is open; a node whose last stream ended counts as
-// online for a short grace, so that a reconnect does not flicker at its peers.
+// Online state (control-protocol.md 5.15): online while a map stream is open and the key is valid; a node whose last
+// stream ended counts as online for a short grace, so that a reconnect does not flicker at its peers. An expired node
+// may poll, to learn where it stands, but is not online: peers cannot reach it, and it must not hold routes.
 import { type Decision, decided } from "../change.ts";
-import { isKeyExpired, type Node, type NodeId } from "../entities/node.ts";
+import { isKeyExpired, keyExpiryOf, type Node, type NodeId } from "../entities/node.ts";
 import type { Tailnet } from "../tailnet.ts";
 
 /** How long a node without a stream still counts as online. */
 export const OFFLINE_GRACE_MS = 10_000;
 
-/** A map stream of the node was opened. One whose key has expired may poll, but is not online. */
+/** A map stream of the node was opened. */
 export function connectNode(tailnet: Tailnet, nodeId: NodeId, now: number): Decision<null> {
   const node = tailnet.nodes.get(nodeId);
-  if (node === undefined || isKeyExpired(node, now) || (node.isOnline && node.disconnectedAt === null)) return decided(null);
+  if (node === undefined || isKeyExpired(node, now)) return decided(null);
+  if (node.isOnline && node.disconnectedAt === null) return decided(null);
   const connected: Node = { ...node, isOnline: true, disconnectedAt: null, lastSeenAt: null };
   return decided(null, [{ type: "node-put", node: connected }]);
 }
@@ -19,19 +21,35 @@ export function connectNode(tailnet: Tailnet, nodeId: NodeId, now: number): Deci
 export function disconnectNode(tailnet: Tailnet, nodeId: NodeId, now: number): Decision<null> {
   const node = tailnet.nodes.get(nodeId);
   if (!node?.isOnline || node.disconnectedAt !== null) return decided(null);
-  return decided(null, [{ type: "node-put", node: { ...node, disconnectedAt: now } }]);
+  return decided(null, [{ type: "node-put", node: withStreamsEnded(node, now) }]);
 }
 
-/** Nodes whose grace is over go offline. */
+/** Nodes whose grace is over, or whose key has expired, go offline. */
 export function settlePresence(tailnet: Tailnet, now: number): Decision<null> {
-  const due = [...tailnet.nodes.values()].filter(
-    (node) => node.isOnline && node.disconnectedAt !== null && node.disconnectedAt + OFFLINE_GRACE_MS <= now,
-  );
+  const due = [...tailnet.nodes.values()].filter((node) => node.isOnline && offlineAt(node) <= now);
   return decided(
     null,
-    due.map((node) => ({
-      type: "node-put",
-      node: { ...node, isOnline: false, disconnectedAt: null, lastSeenAt: node.disconnectedAt },
-    })),
+    due.map((node) => ({ type: "node-put", node: offline(node, node.disconnectedAt ?? now) })),
   );
+}
+
+/** When a node that is online goes offline if nothing else happens; Infinity for never. */
+export function offlineAt(node: Node): number {
+  const graceEndsAt = node.disconnectedAt === null ? Number.POSITIVE_INFINITY : node.disconnectedAt + OFFLINE_GRACE_MS;
+  return Math.min(graceEndsAt, keyExpiryOf(node) ?? Number.POSITIVE_INFINITY);
+}
+
+/** The node without map streams: its grace runs. */
+export function withStreamsEnded(node: Node, now: number): Node {
+  return node.isOnline ? { ...node, disconnectedAt: node.disconnectedAt ?? now } : node;
+}
+
+/** The node offline, last seen at `lastSeenAt` if it was online until now. */
+export function offline(node: Node, lastSeenAt: number): Node {
+  return node.isOnline ? { ...node, isOnline: false, disconnectedAt: null, lastSeenAt } : node;
+}
+
+/** The node after it registered: an ephemeral one must not be removed between that and its first poll. */
+export function withSignOfLife(node: Node, now: number): Node {
+  return node.isEphemeral && !node.isOnline ? { ...node, lastSeenAt: now } : node;
 }

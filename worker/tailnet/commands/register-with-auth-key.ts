@@ -1,15 +1,16 @@
 // Registration by auth key (control-protocol.md 4.8). The key's owner, or its tags, decide what the node becomes; a key
 // for one node is used up in the same transaction that makes the node.
 import { mayAssignTag } from "../../policy/authority.ts";
-import { requestedTags } from "../../protocol/control/hostinfo.ts";
 import { type Change, type Decision, decided, refused } from "../change.ts";
 import type { AuthKey } from "../entities/auth-key.ts";
 import { isTagged, type Node } from "../entities/node.ts";
 import { matchesHash, splitToken } from "../entities/secret-token.ts";
 import type { Refusal } from "../refusal.ts";
-import { nodesOfMachine, type Tailnet } from "../tailnet.ts";
-import { type CommandContext, placeNode } from "./place-node.ts";
-import type { Registration, RegisterResult } from "./register-node.ts";
+import { nodeByKey, type Tailnet } from "../tailnet.ts";
+import { waitingOf } from "./await-login.ts";
+import { tagsOf } from "./describe-node.ts";
+import { type CommandContext, nodeToRenew, placeNode } from "./place-node.ts";
+import type { RegisterResult, Registration } from "./register-node.ts";
 
 /** Decides a registration that brings an auth key. */
 export function registerWithAuthKey(
@@ -19,31 +20,40 @@ export function registerWithAuthKey(
 ): Decision<RegisterResult> {
   const { request, machineKey } = registration;
   const key = findAuthKey(tailnet, request.authKey);
-  const problem = key === undefined ? ({ reason: "auth-key-invalid" } as const) : whyUnusable(tailnet, key, context.now);
+  const problem =
+    key === undefined ? ({ reason: "auth-key-invalid" } as const) : whyUnusable(tailnet, key, context.now);
   if (key === undefined || problem !== undefined) return refused(problem ?? { reason: "auth-key-invalid" });
 
-  const tags = effectiveTags(tailnet, key, requestedTags(request.hostinfo));
+  const tags = effectiveTags(tailnet, key, tagsOf(request.hostinfo));
   if ("reason" in tags) return refused(tags);
-  const placed = placeNode(
-    tailnet,
-    {
-      machineKey,
-      nodeKey: request.nodeKey,
-      tailnetLockKey: request.tailnetLockKey,
-      hostinfo: request.hostinfo,
-      capabilityVersion: request.version,
-      userId: tags.length > 0 ? null : key.userId,
-      tags,
-      isEphemeral: key.isEphemeral || request.isEphemeral,
-      isPreauthorized: key.isPreauthorized,
-      authKeyId: key.id,
-      existing: findExisting(tailnet, registration, key, tags) ?? null,
-    },
-    context,
-  );
+  const login = {
+    machineKey,
+    nodeKey: request.nodeKey,
+    oldNodeKey: request.oldNodeKey,
+    tailnetLockKey: request.tailnetLockKey,
+    hostinfo: request.hostinfo,
+    capabilityVersion: request.version,
+    userId: tags.length > 0 ? null : key.userId,
+    tags,
+    isEphemeral: key.isEphemeral || request.isEphemeral,
+    isPreauthorized: key.isPreauthorized,
+    authKeyId: key.id,
+  };
+  const existing = nodeToRenew(tailnet, login, (node) => tags.length > 0 && mayBecomeTagged(node, key));
+  const holder = nodeByKey(tailnet, request.nodeKey);
+  // The key belongs to another profile of this machine, which it keeps; with a new key the login becomes a second node.
+  if (holder !== undefined && holder !== existing) return decided({ kind: "key-expired" });
+  const placed = placeNode(tailnet, login, existing, context);
   if (!placed.ok) return placed;
   const consumed: Change[] = key.isReusable ? [] : [{ type: "auth-key-put", key: { ...key, usedAt: context.now } }];
-  return decided({ kind: "registered", node: placed.result }, [...consumed, ...placed.changes]);
+  const settled = waitingOf(tailnet, machineKey).filter((pending) => pending.nodeKey === request.nodeKey);
+  const removed: Change[] = settled.map(({ id }) => ({ type: "pending-removed", id }));
+  return decided({ kind: "registered", node: placed.result }, [...consumed, ...placed.changes, ...removed]);
+}
+
+/** A key with tags converts the node whose very key the login replaces: a tagged one, or one of the key's own user. */
+function mayBecomeTagged(node: Node, key: AuthKey): boolean {
+  return isTagged(node) || node.userId === key.userId;
 }
 
 function findAuthKey(tailnet: Tailnet, text: string): AuthKey | undefined {
@@ -61,36 +71,20 @@ function whyUnusable(tailnet: Tailnet, key: AuthKey, now: number): Refusal | und
   return undefined;
 }
 
-/** Tags that the node gets: those it asks for, as far as the key permits, else those of the key. Sorted. */
+/** Tags that the node gets, sorted: those it asks for, if the key permits all of them, else those of the key. */
 function effectiveTags(tailnet: Tailnet, key: AuthKey, requested: readonly string[]): readonly string[] | Refusal {
   if (requested.length === 0) return key.tags.length === 0 && key.userId === null ? notPermitted(requested) : key.tags;
   const denied = requested.filter((tag) => !permitsTag(tailnet, key, tag));
-  return denied.length > 0 ? notPermitted(denied) : [...new Set(requested)].sort();
+  return denied.length > 0 ? notPermitted(denied) : requested;
 }
 
 function permitsTag(tailnet: Tailnet, key: AuthKey, tag: string): boolean {
-  if (key.tags.length > 0) return key.tags.includes(tag) || mayAssignTag(tailnet.compiledPolicy, { tags: key.tags }, tag);
+  if (key.tags.length > 0)
+    return key.tags.includes(tag) || mayAssignTag(tailnet.compiledPolicy, { tags: key.tags }, tag);
   const owner = key.userId === null ? undefined : tailnet.users.get(key.userId);
   return owner !== undefined && mayAssignTag(tailnet.compiledPolicy, owner, tag);
 }
 
 function notPermitted(tags: readonly string[]): Refusal {
   return { reason: "tags-not-permitted", tags };
-}
-
-/** The node of this machine that the login continues: by old key first, then the only one that fits its owner. */
-function findExisting(
-  tailnet: Tailnet,
-  { request, machineKey }: Registration,
-  key: AuthKey,
-  tags: readonly string[],
-): Node | undefined {
-  const mine = nodesOfMachine(tailnet, machineKey).filter((node) => {
-    if (tags.length === 0) return node.userId === key.userId;
-    return isTagged(node) || (node.userId !== null && node.userId === key.userId);
-  });
-  const exact = mine.find((node) => node.nodeKey === request.nodeKey || node.nodeKey === request.oldNodeKey);
-  if (exact !== undefined) return exact;
-  const alike = mine.filter((node) => isTagged(node) === tags.length > 0);
-  return alike.at(-1) ?? (mine.length === 1 ? mine[0] : undefined);
 }

@@ -1,9 +1,9 @@
 // Replaces the policy file (policy.md 25): nothing that does not compile is ever stored.
 import { DEFAULT_POLICY } from "../../policy/authority.ts";
 import { parsePolicy } from "../../policy/parse.ts";
-import { type Change, type Decision, decided, refused, type PolicyVersion } from "../change.ts";
+import { type Change, type Decision, decided, type PolicyVersion, refused } from "../change.ts";
 import type { Tailnet } from "../tailnet.ts";
-import { withApprovedRoutes } from "./place-node.ts";
+import { approveUnderPolicy } from "./auto-approval.ts";
 
 /** Puts a policy file into force; a blank text resets it to the default. */
 export function setPolicy(tailnet: Tailnet, text: string, author: string, now: number): Decision<PolicyVersion> {
@@ -14,13 +14,13 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
     const first = parsed.problems[0];
     return refused({
       reason: "policy-invalid",
-      detail: first === undefined ? "policy is invalid" : `line ${first.line}, column ${first.column}: ${first.message}`,
+      detail:
+        first === undefined ? "policy is invalid" : `line ${first.line}, column ${first.column}: ${first.message}`,
     });
   }
   const changes: Change[] = [{ type: "policy-put", policy: version }];
-  const next: Tailnet = { ...tailnet, compiledPolicy: parsed.policy };
   for (const node of tailnet.nodes.values()) {
-    const approved = withApprovedRoutes(next, node);
+    const approved = approveUnderPolicy(tailnet, parsed.policy, node);
     if (approved !== node) changes.push({ type: "node-put", node: approved });
   }
   return decided(version, changes);

@@ -40,7 +40,7 @@ export interface Node {
   readonly isEphemeral: boolean;
   /** Prefixes that an administrator or the policy approved, advertised now or not; sorted. */
   readonly approvedRoutes: readonly string[];
-  /** Has a map stream, or lost it so recently that peers are not told yet. */
+  /** Has a map stream and a valid key, or lost the stream so recently that peers are not told yet. */
   readonly isOnline: boolean;
   /** When the last map stream ended, while `isOnline`; null: a stream is open. */
   readonly disconnectedAt: number | null;
@@ -56,6 +56,11 @@ export function isKeyExpired(node: Node, now: number): boolean {
   return at !== null && at <= now;
 }
 
+/** Tells whether the node gets a netmap with peers and rules: it is authorised and its key is valid. */
+export function isServed(node: Node, now: number): boolean {
+  return node.isAuthorized && !isKeyExpired(node, now);
+}
+
 /** The key expiry in force: null when there is none or it is disabled. */
 export function keyExpiryOf(node: Node): number | null {
   return node.isKeyExpiryDisabled ? null : node.keyExpiresAt;
@@ -67,6 +72,13 @@ export function effectiveRoutes(node: Node): readonly string[] {
   if (advertised.length === 0 || node.approvedRoutes.length === 0) return [];
   const approved = new Set(node.approvedRoutes);
   return advertised.filter((prefix) => approved.has(prefix));
+}
+
+type Ownership = Pick<Node, "userId" | "tags">;
+
+/** Tells whether both belong to the same user, or carry the same tags. */
+export function hasSameOwner(a: Ownership, b: Ownership): boolean {
+  return a.userId === b.userId && a.tags.length === b.tags.length && a.tags.every((tag, i) => tag === b.tags[i]);
 }
 
 /** Tells whether the node carries tags instead of belonging to a user. */
