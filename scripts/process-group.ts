@@ -4,8 +4,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 
-/** How long a process may take to end after SIGTERM before it is killed; the gateway drains its connections first. */
-const STOP_TIMEOUT_MS = 10_000;
+/**
+ * How long a process may take to end after SIGTERM before it is killed. workerd always takes that long while clients are
+ * connected, because it waits for their sockets to end; force loses nothing, since what it has answered is on disk.
+ */
+const STOP_TIMEOUT_MS = 3_000;
 
 /** What to run, and on which descriptor it writes the line that says it is ready. */
 export interface Command {
@@ -51,7 +54,7 @@ export class ProcessGroup {
     return Promise.race([line, tooEarly]);
   }
 
-  /** Ends every process, by force after ten seconds; returns when all are gone. */
+  /** Ends every process, by force after three seconds; returns when all are gone. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all(
