@@ -3,15 +3,15 @@
 // proportion to the views that it touches. Pure and synchronous.
 import type { CapMap, FilterRule } from "../protocol/control/filter-rule.ts";
 import type { SSHPolicy } from "../protocol/control/ssh.ts";
-import { Bitset } from "./bitset.ts";
-import { EffectBuilder, NO_EFFECT } from "./compile/effect-builder.ts";
-import { oneCGNATKey } from "./compile/node-attributes.ts";
-import { addressesOf, isIPv4Hidden, isSameNode, type NodeRecord, parseNode } from "./compile/node-record.ts";
+import { applyChange } from "./compile/change/apply-change.ts";
+import { compareStates } from "./compile/change/compare-states.ts";
+import { NO_EFFECT } from "./compile/change/effect-builder.ts";
+import { isIPv4Hidden, isSameNode, type NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan } from "./compile/plan.ts";
-import { maySeeExits, routerFor } from "./compile/route-table.ts";
-import type { SSHCheck } from "./compile/ssh-policies.ts";
-import { type Journal, TailnetState } from "./compile/tailnet-state.ts";
-import { compareSnapshots, isRestated, takeSnapshot, type ViewSnapshot } from "./compile/view-snapshot.ts";
+import { TailnetState } from "./compile/tailnet-state.ts";
+import { oneCGNATKey } from "./compile/views/node-attributes.ts";
+import { maySeeExits, routerFor } from "./compile/views/route-table.ts";
+import type { SSHCheck } from "./compile/views/ssh-policies.ts";
 import type { PolicyEffect } from "./effect.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
 import type { Policy } from "./policy.ts";
@@ -45,20 +45,21 @@ export class PolicyEngine {
 
   constructor(input: PolicyEngineInput) {
     this.#users = new Map([...input.users].map((user) => [user.id, user]));
-    this.#state = new TailnetState(new Plan(input.policy), this.#users, input.nodes, input.primaries ?? new Map());
+    const initial = input.primaries === undefined ? {} : { holders: input.primaries };
+    this.#state = new TailnetState(new Plan(input.policy), this.#users, input.nodes, initial);
   }
 
   /** Adds or replaces a node; a node that did not change costs O(1). */
   setNode(node: PolicyNode): PolicyEffect {
     const old = this.#state.record(node.id);
     if (old !== undefined && isSameNode(old.node, node)) return NO_EFFECT;
-    return this.#change(new Map([[this.#state.slotFor(node.id), node]]));
+    return applyChange(this.#state, { nodes: new Map([[this.#state.slotFor(node.id), node]]) });
   }
 
   /** Removes a node; unknown ids change nothing. */
   removeNode(id: number): PolicyEffect {
     const record = this.#state.record(id);
-    return record === undefined ? NO_EFFECT : this.#change(new Map([[record.slot, null]]));
+    return record === undefined ? NO_EFFECT : applyChange(this.#state, { nodes: new Map([[record.slot, null]]) });
   }
 
   /** Adds or replaces a user. */
@@ -75,14 +76,16 @@ export class PolicyEngine {
 
   #changeUser(id: number, apply: () => void): PolicyEffect {
     const nodes = this.#state.slotsOfUser(id).map((slot) => [slot, this.#state.recordAt(slot).node] as const);
-    return this.#change(new Map(nodes), apply);
+    return applyChange(this.#state, { nodes: new Map(nodes), changeUsers: apply });
   }
 
   /** Puts another policy into force; the effect is found by comparing views. */
   setPolicy(policy: Policy): PolicyEffect {
     const nodes = [...this.#state.records].map((record) => record.node);
-    this.#state = new TailnetState(new Plan(policy), this.#users, nodes, this.primaries());
-    return NO_EFFECT;
+    const old = this.#state;
+    const initial = { holders: this.primaries(), slots: old.slots };
+    this.#state = new TailnetState(new Plan(policy), this.#users, nodes, initial);
+    return compareStates(old, this.#state);
   }
 
   /** Ids of the peers that a node sees, ascending. */
@@ -173,63 +176,5 @@ export class PolicyEngine {
   /** Primary router per subnet prefix; sticky while healthy, for the caller to store. */
   primaries(): ReadonlyMap<string, number> {
     return new Map([...this.#state.prefixes.values()].map(({ text, primary }) => [text, this.#state.idAt(primary)]));
-  }
-
-  /** Applies replacements of nodes, and a change of users if given, and finds what they did. */
-  #change(nodes: ReadonlyMap<number, PolicyNode | null>, changeUsers: () => void = () => {}): PolicyEffect {
-    const state = this.#state;
-    const prefixes = new Set<string>();
-    const routers = new Set<number>();
-    for (const [slot, node] of nodes) {
-      const old = state.recordIn(slot);
-      const parsed = node === null ? undefined : parseNode(node);
-      for (const { text } of [...(old?.subnets ?? []), ...(parsed?.subnets ?? [])]) prefixes.add(text);
-      const addresses = [...(old ? addressesOf(old) : []), ...(parsed ? addressesOf(parsed) : [])];
-      for (const router of state.routersOver(addresses)) if (!nodes.has(router)) routers.add(router);
-    }
-    for (const slot of routers) for (const { text } of state.recordAt(slot).subnets) prefixes.add(text);
-    const concerned = [...nodes.keys(), ...routers];
-    const before = takeSnapshot(state, concerned, prefixes);
-
-    changeUsers();
-    const journal: Journal = { sources: new Map(), prefixes: new Set() };
-    for (const [slot, node] of nodes) state.replace(slot, node, journal);
-    for (const slot of routers) state.reclassify(slot, journal);
-    state.settlePrefixes(journal, (prefix) => {
-      const holder = before.primaries.get(prefix);
-      return holder === undefined ? null : (state.record(holder)?.slot ?? null);
-    });
-
-    const after = takeSnapshot(state, concerned, prefixes);
-    const effect = new EffectBuilder();
-    compareSnapshots(before, after, state, effect);
-    this.#compareFilters(before, after, journal, effect);
-    return effect.finish();
-  }
-
-  #compareFilters(before: ViewSnapshot, after: ViewSnapshot, journal: Journal, effect: EffectBuilder): void {
-    const state = this.#state;
-    const slots = new Bitset();
-    for (const slot of new Set([...before.nodes.keys(), ...after.nodes.keys()])) {
-      const [old, now] = [before.nodes.get(slot)?.record, after.nodes.get(slot)?.record];
-      if (!isRestated(old, now)) continue;
-      slots.add(slot);
-      for (const record of [old, now]) this.#addSelfHolders(record, slots);
-    }
-    for (const [source, key] of journal.sources) {
-      if (state.contentOf(source).key(state) !== key) state.filters.addHolders(source, slots);
-    }
-    state.filters.regroup(slots);
-    state.filters.forget(slots);
-    slots.visit((slot) => {
-      const record = state.recordIn(slot);
-      if (record !== undefined) effect.filters.add(record.node.id);
-    });
-  }
-
-  /** Rules to autogroup:self list all devices of a user. */
-  #addSelfHolders(record: NodeRecord | undefined, slots: Bitset): void {
-    if (record === undefined || record.node.userId === null || this.#state.plan.selfSources.length === 0) return;
-    for (const slot of this.#state.slotsOfUser(record.node.userId)) slots.add(slot);
   }
 }

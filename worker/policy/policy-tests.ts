@@ -2,10 +2,10 @@
 // refused as a whole; an entry that makes no sense fails like one that does not hold.
 
 import { type AddressRange, formatAddress, parseAddress, parseRange } from "../protocol/ip.ts";
-import { addressesOf, type NodeRecord } from "./compile/node-record.ts";
+import { addressesOf, type NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan, type RawRule } from "./compile/plan.ts";
-import { isLoginMapped } from "./compile/ssh-policies.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
+import { isLoginMapped } from "./compile/views/ssh-policies.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
 import { parseProtocol } from "./language/rules/traffic.ts";
 import { parseSelector } from "./language/selector.ts";
@@ -148,7 +148,7 @@ class TestRun {
     const nodes = this.#nodes.map((node) =>
       attributes !== null && replaced.has(node.id) ? { ...node, attributes } : node,
     );
-    const state = new TailnetState(this.#plan, this.#users, nodes, new Map());
+    const state = new TailnetState(this.#plan, this.#users, nodes, {});
     this.#states.set(key, state);
     return state;
   }

@@ -9,8 +9,8 @@ import type { CapMap, PortRange } from "../../protocol/control/filter-rule.ts";
 import { Bitset } from "../bitset.ts";
 import type { AccessRule, Policy, Posture, RulePart, Selector } from "../policy.ts";
 import { covers, INTERNET, NOTHING, type PrefixSet, prefixSet, TAILNET_RANGES } from "../prefix-set.ts";
-import type { AttributeTemplate } from "./node-attributes.ts";
-import type { SSHTemplate } from "./ssh-policies.ts";
+import type { AttributeTemplate } from "./views/node-attributes.ts";
+import type { SSHTemplate } from "./views/ssh-policies.ts";
 
 /** Where an atom stands: targets are those of nodeAttrs. */
 export type Side = "source" | "destination" | "target";

@@ -5,15 +5,15 @@ import type { Address, AddressRange } from "../../protocol/ip.ts";
 import { Bitset } from "../bitset.ts";
 import type { PolicyNode, PolicyUser } from "../inventory.ts";
 import { EVERYTHING, type PrefixSet, prefixSet } from "../prefix-set.ts";
-import { AddressIndex } from "./address-index.ts";
-import { Membership } from "./membership.ts";
-import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./node-class.ts";
-import { addressesOf, type NodeRecord, type ParsedNode } from "./node-record.ts";
-import { type FilterWorld, PacketFilters } from "./packet-filter.ts";
+import { AddressIndex } from "./nodes/address-index.ts";
+import { Membership } from "./nodes/membership.ts";
+import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./nodes/node-class.ts";
+import { addressesOf, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
 import { type Atom, atomLiteral, type Plan } from "./plan.ts";
-import { electPrimary, type RouteWorld, type ServedPrefix } from "./route-table.ts";
-import { SourceContent } from "./source-content.ts";
-import { SSHPolicies, type SSHWorld } from "./ssh-policies.ts";
+import { type FilterWorld, PacketFilters } from "./views/packet-filter.ts";
+import { electPrimary, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { SourceContent } from "./views/source-content.ts";
+import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
 
 /** What a series of replacements touched besides the nodes themselves. */
 export interface Journal {
@@ -21,6 +21,14 @@ export interface Journal {
   readonly sources: Map<number, string>;
   /** Subnet prefixes whose routers, primary or access may have changed. */
   readonly prefixes: Set<string>;
+}
+
+/** What a state takes over from an earlier one. */
+export interface InitialState {
+  /** Primaries to keep: prefix → node id. */
+  readonly holders?: ReadonlyMap<string, number>;
+  /** Slots to keep: node id → slot, for every node. */
+  readonly slots?: ReadonlyMap<number, number>;
 }
 
 /** The nodes and users of a tailnet, indexed for one plan. */
@@ -45,13 +53,8 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
   readonly #userSlots = new Map<number, Set<number>>();
   #subnetRoutes: { readonly texts: readonly string[]; readonly key: string } = { texts: [], key: "" };
 
-  /** Builds the state of a tailnet at once. `holders` are primaries to keep. The users map is read, never copied. */
-  constructor(
-    plan: Plan,
-    users: ReadonlyMap<number, PolicyUser>,
-    nodes: Iterable<PolicyNode>,
-    holders: ReadonlyMap<string, number>,
-  ) {
+  /** Builds the state of a tailnet at once. The users map is read, never copied. */
+  constructor(plan: Plan, users: ReadonlyMap<number, PolicyUser>, nodes: Iterable<PolicyNode>, initial: InitialState) {
     this.plan = plan;
     this.#users = users;
     this.#membership = new Membership(plan);
@@ -61,24 +64,34 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
     this.#narrowed = this.#contents.filter((content) => content.template.isNarrowed);
     this.filters = new PacketFilters(this);
     this.ssh = new SSHPolicies(plan.ssh, this);
-    this.#load([...nodes], holders);
+    this.#load([...nodes], initial);
   }
 
-  #load(nodes: readonly PolicyNode[], holders: ReadonlyMap<string, number>): void {
+  #load(nodes: readonly PolicyNode[], { holders, slots }: InitialState): void {
     const journal: Journal = { sources: new Map(), prefixes: new Set() };
-    const parsed = [...nodes].sort((a, b) => a.id - b.id).map((node) => this.#parse(node));
-    this.#addresses.load(parsed.flatMap((node, slot) => addressesOf(node).map((address) => ({ address, slot }))));
-    for (const [slot, node] of parsed.entries()) {
+    const parsed: [number, ParsedNode][] = nodes
+      .toSorted((a, b) => a.id - b.id)
+      .map((node, i) => [slots?.get(node.id) ?? i, this.#parse(node)]);
+    this.#addresses.load(parsed.flatMap(([slot, node]) => addressesOf(node).map((address) => ({ address, slot }))));
+    for (const [slot, node] of parsed) {
       this.#slots.set(node.node.id, slot);
       this.#place(slot, node, journal);
     }
+    for (let slot = 0; slot < this.#records.length; slot++) {
+      if (this.#records[slot] === undefined) this.#freeSlots.push(slot);
+    }
     for (const slot of this.#routersOverNodes()) this.reclassify(slot, journal);
-    this.settlePrefixes(journal, (prefix) => this.#slots.get(holders.get(prefix) ?? -1) ?? null);
+    this.settlePrefixes(journal, (prefix) => this.#slots.get(holders?.get(prefix) ?? -1) ?? null);
   }
 
-  /** Ids of all nodes. */
-  get nodeIds(): Iterable<number> {
-    return this.#slots.keys();
+  /** One more than the highest slot ever used. */
+  get slotCount(): number {
+    return this.#records.length;
+  }
+
+  /** The slot of every node, by id. */
+  get slots(): ReadonlyMap<number, number> {
+    return this.#slots;
   }
 
   /** The record of a node; undefined when there is none. */

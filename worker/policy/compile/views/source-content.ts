@@ -1,7 +1,8 @@
 // What a source template stands for at the moment: which nodes, a key that equal contents share, and the SrcIPs that are
 // sent (policy.md 9.3). Nodes join and leave at constant cost; SrcIPs are rendered when somebody asks.
-import { type Address, type AddressRange, formatRange } from "../../protocol/ip.ts";
-import { contains, type PrefixSet, prefixSet, subtract, TAILNET_RANGES } from "../prefix-set.ts";
+import { type Address, type AddressRange, formatRange } from "../../../protocol/ip.ts";
+import { contains, type PrefixSet, prefixSet, subtract, TAILNET_RANGES } from "../../prefix-set.ts";
+import { type Atom, atomLiteral, type Plan, type SourceTemplate } from "../plan.ts";
 import {
   type AddressHash,
   addHash,
@@ -11,7 +12,6 @@ import {
   NO_ADDRESSES,
   removeHash,
 } from "./address-hash.ts";
-import { type Atom, atomLiteral, type Plan, type SourceTemplate } from "./plan.ts";
 
 /** What rendering reads of the tailnet. */
 export interface SourceWorld {

@@ -1,12 +1,12 @@
 // Finds which atoms a node touches (policy.md 4.2, 13): by identity through an index from what the node is to the atoms
 // that select it, by address and by route through the literal atoms.
-import type { AddressRange } from "../../protocol/ip.ts";
-import type { PolicyNode, PolicyUser } from "../inventory.ts";
-import { contains, overlaps, type PrefixSet } from "../prefix-set.ts";
-import { capMapFor, DISABLE_IPV4 } from "./node-attributes.ts";
+import type { AddressRange } from "../../../protocol/ip.ts";
+import type { PolicyNode, PolicyUser } from "../../inventory.ts";
+import { contains, overlaps, type PrefixSet } from "../../prefix-set.ts";
+import { type Atom, atomLiteral, type Plan, type ViaBlock } from "../plan.ts";
+import { capMapFor, DISABLE_IPV4 } from "../views/node-attributes.ts";
 import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./node-class.ts";
 import { addressesOf, isIPv4Hidden, type ParsedNode, parseNode, type SubnetRoute } from "./node-record.ts";
-import { type Atom, atomLiteral, type Plan, type ViaBlock } from "./plan.ts";
 import { meetsOne } from "./postures.ts";
 
 /** Answers which atoms of a plan a node touches. */

@@ -1,7 +1,7 @@
 // Collects what a change did to the views of nodes, by slot while the change is worked out and by id in the result. Most
 // changes do the same to many viewers; these share one record until something sets them apart.
-import type { Bitset } from "../bitset.ts";
-import type { PolicyEffect, ViewerEffect } from "../effect.ts";
+import type { Bitset } from "../../bitset.ts";
+import type { PolicyEffect, ViewerEffect } from "../../effect.ts";
 
 const NONE: readonly number[] = [];
 

@@ -1,6 +1,6 @@
 // Device postures (policy.md 18): whether a node's attributes meet the conditions that a rule asks for.
-import type { PostureValue } from "../inventory.ts";
-import type { Posture, PostureCondition } from "../policy.ts";
+import type { PostureValue } from "../../inventory.ts";
+import type { Posture, PostureCondition } from "../../policy.ts";
 
 /** Attributes of a node; absent means that none is known. */
 export type Attributes = Readonly<Record<string, PostureValue>> | undefined;

@@ -3,11 +3,11 @@
 // A prefix is treated like a node that touches every atom that overlaps it: whoever could see such a node may use the
 // route. Viewers that reach it through via grants alone are steered to the routers of these grants instead of the
 // primary one.
-import type { AddressRange } from "../../protocol/ip.ts";
-import { Bitset } from "../bitset.ts";
-import { overlaps } from "../prefix-set.ts";
-import type { NodeRecord } from "./node-record.ts";
-import type { Atom, Plan, ViaBlock, ViaGrant } from "./plan.ts";
+import type { AddressRange } from "../../../protocol/ip.ts";
+import { Bitset } from "../../bitset.ts";
+import { overlaps } from "../../prefix-set.ts";
+import type { NodeRecord } from "../nodes/node-record.ts";
+import type { Atom, Plan, ViaBlock, ViaGrant } from "../plan.ts";
 
 /** A subnet prefix that at least one node serves. */
 export interface ServedPrefix {

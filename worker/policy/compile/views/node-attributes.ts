@@ -1,9 +1,9 @@
 // Node attributes: the CapMap that the policy gives a node for itself (policy.md 17, 21). What a tailnet adds to every
 // node, or by role, is no policy and not here.
-import type { CapMap } from "../../protocol/control/filter-rule.ts";
-import type { PolicyNode } from "../inventory.ts";
-import type { NetworkOptions } from "../policy.ts";
-import { CONTAINED, MEMBER, type Touches } from "./node-class.ts";
+import type { CapMap } from "../../../protocol/control/filter-rule.ts";
+import type { PolicyNode } from "../../inventory.ts";
+import type { NetworkOptions } from "../../policy.ts";
+import { CONTAINED, MEMBER, type Touches } from "../nodes/node-class.ts";
 
 /** An entry of nodeAttrs with its targets as atoms. */
 export interface AttributeTemplate {

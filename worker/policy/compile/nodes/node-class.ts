@@ -1,9 +1,9 @@
 // Classes of nodes that no selector, literal or route tells apart (policy.md 26.3): what depends on the class alone is
 // computed once for all of its members. A tailnet has few classes next to its nodes.
-import type { CapMap } from "../../protocol/control/filter-rule.ts";
-import { Bitset } from "../bitset.ts";
-import { capMapFor } from "./node-attributes.ts";
-import type { Plan } from "./plan.ts";
+import type { CapMap } from "../../../protocol/control/filter-rule.ts";
+import { Bitset } from "../../bitset.ts";
+import type { Plan } from "../plan.ts";
+import { capMapFor } from "../views/node-attributes.ts";
 
 /** The node is selected by what it is, so that both of its addresses are in the atom. */
 export const MEMBER = 1;

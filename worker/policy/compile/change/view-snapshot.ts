@@ -1,10 +1,10 @@
 // The views that a change of a few nodes can touch, as they are at one moment; two snapshots around the change tell what
 // it did. Only the nodes concerned are looked at pairwise, all other viewers as bitsets.
-import { Bitset, difference } from "../bitset.ts";
+import { Bitset, difference } from "../../bitset.ts";
+import { hasSameRoutes, isIPv4Hidden, type NodeRecord } from "../nodes/node-record.ts";
+import type { TailnetState } from "../tailnet-state.ts";
+import { exitViewersOf, maySeeExits, routerFor, viewersOf } from "../views/route-table.ts";
 import { type EffectBuilder, idsOf } from "./effect-builder.ts";
-import { addressesOf, type NodeRecord } from "./node-record.ts";
-import { exitViewersOf, maySeeExits, routerFor, viewersOf } from "./route-table.ts";
-import type { TailnetState } from "./tailnet-state.ts";
 
 /** What one of the nodes concerned sees. */
 interface NodeSnapshot {
@@ -121,18 +121,13 @@ function compareNode(
       if (router !== undefined && kept.has(router)) effect.mark([id], state.idAt(router), "changed");
     }
   }
-  // An exit node carries a capability in everybody's view (policy.md 17), and its routes are told to it.
-  if (old.record.class.isExit !== now.record.class.isExit)
-    effect.mark(
-      idsOf(kept, (at) => state.idAt(at)),
-      id,
-      "changed",
-    );
-  if (!hasSameRoutes(old.record, now.record)) effect.selves.add(id);
-}
-
-function hasSameRoutes(a: NodeRecord, b: NodeRecord): boolean {
-  return a.node.routes.length === b.node.routes.length && a.node.routes.every((route) => b.node.routes.includes(route));
+  const peers = idsOf(kept, (at) => state.idAt(at));
+  const isHiddenNow = isIPv4Hidden(old.record) !== isIPv4Hidden(now.record);
+  // An exit node carries a capability in everybody's view (policy.md 17).
+  if (isHiddenNow || old.record.class.isExit !== now.record.class.isExit) effect.mark(peers, id, "changed");
+  // A node that hides its IPv4 address sees nobody's.
+  if (isHiddenNow) for (const peer of peers) effect.mark([id], peer, "changed");
+  if (isHiddenNow || !hasSameRoutes(old.record, now.record)) effect.selves.add(id);
 }
 
 function compareRoute(
@@ -184,17 +179,4 @@ function comparePrimaries(before: ViewSnapshot, after: ViewSnapshot, effect: Eff
     effect.primaries.set(prefix, now ?? null);
     for (const id of [old, now]) if (id !== undefined) effect.selves.add(id);
   }
-}
-
-/** Tells whether what filters and SSH rules say about a node differs between two snapshots. */
-export function isRestated(before: NodeRecord | undefined, after: NodeRecord | undefined): boolean {
-  if (before === undefined || after === undefined) return true;
-  const [a, b] = [addressesOf(before), addressesOf(after)];
-  return (
-    before.class.key !== after.class.key ||
-    before.node.userId !== after.node.userId ||
-    a.length !== b.length ||
-    a.some((address, i) => address !== b[i]) ||
-    !hasSameRoutes(before, after)
-  );
 }

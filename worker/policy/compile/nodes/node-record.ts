@@ -1,7 +1,7 @@
 // A node as the compiler keeps it: addresses and routes parsed once, its slot, and the class that it belongs to.
-import { type Address, type AddressRange, parseAddress, parsePrefix, prefixRange } from "../../protocol/ip.ts";
-import type { PolicyNode } from "../inventory.ts";
-import { isExitRange } from "../prefix-set.ts";
+import { type Address, type AddressRange, parseAddress, parsePrefix, prefixRange } from "../../../protocol/ip.ts";
+import type { PolicyNode } from "../../inventory.ts";
+import { isExitRange } from "../../prefix-set.ts";
 import type { NodeClass } from "./node-class.ts";
 
 /** A subnet route of a node. */
@@ -56,6 +56,16 @@ export function addressesOf(record: Pick<NodeRecord, "ipv4" | "ipv6">): Address[
 /** Tells whether the node's IPv4 address is hidden. */
 export function isIPv4Hidden(record: ParsedNode): boolean {
   return record.ipv4 === null && record.node.ipv4 !== null;
+}
+
+/** Tells whether two records have the same visible addresses. */
+export function hasSameAddresses(a: NodeRecord, b: NodeRecord): boolean {
+  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
+}
+
+/** Tells whether two records have the same routes, in any order. */
+export function hasSameRoutes(a: NodeRecord, b: NodeRecord): boolean {
+  return a.node.routes.length === b.node.routes.length && a.node.routes.every((route) => b.node.routes.includes(route));
 }
 
 /** Tells whether two nodes are equal in everything that the policy can see. */

@@ -1,7 +1,7 @@
 // All node addresses of a tailnet in numeric order: finds the nodes inside a range, and walks sets of nodes in the order
 // in which their addresses are written into a packet filter.
-import type { Address, AddressRange } from "../../protocol/ip.ts";
-import type { Bitset } from "../bitset.ts";
+import type { Address, AddressRange } from "../../../protocol/ip.ts";
+import type { Bitset } from "../../bitset.ts";
 
 interface Entry {
   readonly address: Address;

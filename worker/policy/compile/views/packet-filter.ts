@@ -1,7 +1,7 @@
 // Packet filters: the raw rules of a plan, merged over the whole tailnet and then reduced to one node (policy.md 9, 10,
 // 12). Filters are built when asked for and kept until something that they show has changed; nodes whose filters name
 // no address of their own share them by class.
-import type { CapGrant, FilterRule, NetPortRange, PortRange } from "../../protocol/control/filter-rule.ts";
+import type { CapGrant, FilterRule, NetPortRange, PortRange } from "../../../protocol/control/filter-rule.ts";
 import {
   type Address,
   addressBits,
@@ -9,13 +9,13 @@ import {
   formatPrefix,
   formatRange,
   rangePrefixes,
-} from "../../protocol/ip.ts";
-import type { Bitset } from "../bitset.ts";
-import { contains, coversRange, INTERNET, overlaps, prefixSet } from "../prefix-set.ts";
+} from "../../../protocol/ip.ts";
+import type { Bitset } from "../../bitset.ts";
+import { contains, coversRange, INTERNET, overlaps, prefixSet } from "../../prefix-set.ts";
+import { isSelected, MEMBER, type NodeClass } from "../nodes/node-class.ts";
+import { addressesOf, type NodeRecord } from "../nodes/node-record.ts";
+import { type Atom, atomLiteral, type Plan, type RawEntry, type RawRule } from "../plan.ts";
 import { addHash, hashAddress, hashText, NO_ADDRESSES } from "./address-hash.ts";
-import { isSelected, MEMBER, type NodeClass } from "./node-class.ts";
-import { addressesOf, type NodeRecord } from "./node-record.ts";
-import { type Atom, atomLiteral, type Plan, type RawEntry, type RawRule } from "./plan.ts";
 import type { SourceContent, SourceWorld } from "./source-content.ts";
 
 type PortsRule = RawRule & { readonly kind: "ports" };
@@ -81,9 +81,28 @@ export class PacketFilters {
   filterOf(record: NodeRecord): readonly FilterRule[] {
     const kept = this.#kept.get(record.slot);
     if (kept !== undefined) return kept;
-    const filter = (this.#mayShare(record) ? this.#shared.get(record.class) : undefined) ?? this.#build(record);
+    const filter = this.#find(record);
     this.#kept.set(record.slot, filter);
     return filter;
+  }
+
+  /** The filter that is kept of a node; undefined when it was never asked for. */
+  kept(record: NodeRecord): readonly FilterRule[] | undefined {
+    return this.#kept.get(record.slot);
+  }
+
+  /** The node's filter, without keeping it. */
+  peek(record: NodeRecord): readonly FilterRule[] {
+    return this.#kept.get(record.slot) ?? this.#find(record);
+  }
+
+  /** Keeps a filter that equals the node's own, so that its reference stays the same. */
+  adopt(record: NodeRecord, filter: readonly FilterRule[] | undefined): void {
+    if (filter !== undefined) this.#kept.set(record.slot, filter);
+  }
+
+  #find(record: NodeRecord): readonly FilterRule[] {
+    return (this.#mayShare(record) ? this.#shared.get(record.class) : undefined) ?? this.#build(record);
   }
 
   /** Classes say nothing about users, on whom rules to autogroup:self depend. */

@@ -1,7 +1,7 @@
 // Hashes of address sets that do not depend on how a set is cut into ranges, so that two sources can be compared without
 // rendering them and a node can join or leave a set at constant cost. The hash of a range is position(last + 1) −
 // position(first) for a pseudo-random position function; sums telescope, hence adjacent ranges hash like their union.
-import type { Address, AddressRange } from "../../protocol/ip.ts";
+import type { Address, AddressRange } from "../../../protocol/ip.ts";
 
 /** A sum of range hashes: two independent 32-bit lanes. */
 export interface AddressHash {

@@ -1,11 +1,11 @@
 // SSH policies: the rules of a plan's ssh section as each node receives them (policy.md 16.2). Rules are built once per
 // entry of the policy and shared by all destinations; only the list is a node's own.
-import type { SSHAction, SSHPolicy, SSHPrincipal, SSHRule } from "../../protocol/control/ssh.ts";
-import { formatAddress, isIPv4 } from "../../protocol/ip.ts";
-import type { PolicyUser } from "../inventory.ts";
-import type { SSHAccessRule } from "../policy.ts";
-import { isSelected } from "./node-class.ts";
-import { addressesOf, type NodeRecord } from "./node-record.ts";
+import type { SSHAction, SSHPolicy, SSHPrincipal, SSHRule } from "../../../protocol/control/ssh.ts";
+import { formatAddress, isIPv4 } from "../../../protocol/ip.ts";
+import type { PolicyUser } from "../../inventory.ts";
+import type { SSHAccessRule } from "../../policy.ts";
+import { isSelected } from "../nodes/node-class.ts";
+import { addressesOf, type NodeRecord } from "../nodes/node-record.ts";
 
 /** An entry of ssh with its selectors as atoms. */
 export interface SSHTemplate {

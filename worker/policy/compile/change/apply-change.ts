@@ -1,0 +1,168 @@
+// Applies a change of nodes or users to a tailnet's state and finds whose views it touched (policy.md 26.4). The work is
+// in proportion to what is touched: a node's own classification, the sources that list it, and those who see it.
+import { Bitset } from "../../bitset.ts";
+import type { PolicyEffect } from "../../effect.ts";
+import type { PolicyNode } from "../../inventory.ts";
+import { isSelected } from "../nodes/node-class.ts";
+import { addressesOf, hasSameAddresses, hasSameRoutes, type NodeRecord, parseNode } from "../nodes/node-record.ts";
+import type { Journal, TailnetState } from "../tailnet-state.ts";
+import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
+import type { SSHTemplate } from "../views/ssh-policies.ts";
+import { EffectBuilder } from "./effect-builder.ts";
+import { compareSnapshots, takeSnapshot, type ViewSnapshot } from "./view-snapshot.ts";
+
+/** What is to change. */
+export interface TailnetChange {
+  /** Slot → the node that it holds from now on, null to empty it. */
+  readonly nodes: ReadonlyMap<number, PolicyNode | null>;
+  /** Changes the users, if any, between the old views and the new; their nodes must be among `nodes`. */
+  readonly changeUsers?: () => void;
+}
+
+/** A node concerned by a change, before and after it. */
+interface Transition {
+  readonly slot: number;
+  readonly old: NodeRecord | undefined;
+  readonly now: NodeRecord | undefined;
+  /** Whether filters and SSH rules may speak of the node, or to it, in another way than before. */
+  readonly isRestated: boolean;
+}
+
+/** Applies a change; the effect on everybody's views. */
+export function applyChange(state: TailnetState, change: TailnetChange): PolicyEffect {
+  const routers = routersToReclassify(state, change.nodes);
+  const prefixes = prefixesOf(state, change.nodes, routers);
+  const concerned = [...change.nodes.keys(), ...routers];
+  const before = takeSnapshot(state, concerned, prefixes);
+
+  change.changeUsers?.();
+  const journal: Journal = { sources: new Map(), prefixes: new Set() };
+  for (const [slot, node] of change.nodes) state.replace(slot, node, journal);
+  for (const slot of routers) state.reclassify(slot, journal);
+  state.settlePrefixes(journal, (prefix) => {
+    const holder = before.primaries.get(prefix);
+    return holder === undefined ? null : (state.record(holder)?.slot ?? null);
+  });
+
+  const after = takeSnapshot(state, concerned, prefixes);
+  const effect = new EffectBuilder();
+  compareSnapshots(before, after, state, effect);
+  const transitions = concerned.map((slot) => transition(slot, before, after, change.changeUsers !== undefined));
+  compareFilters(state, transitions, journal, effect);
+  compareSSH(state, transitions, effect);
+  compareAttributes(state, transitions, effect);
+  return effect.finish();
+}
+
+/** Routers whose classification depends on the addresses of a node that changes, before or after. */
+function routersToReclassify(state: TailnetState, nodes: TailnetChange["nodes"]): Set<number> {
+  const routers = new Set<number>();
+  for (const [slot, node] of nodes) {
+    const old = state.recordIn(slot);
+    const addresses = [
+      ...(old === undefined ? [] : addressesOf(parseNode(old.node))),
+      ...(node === null ? [] : addressesOf(parseNode(node))),
+    ];
+    for (const router of state.routersOver(addresses)) if (!nodes.has(router)) routers.add(router);
+  }
+  return routers;
+}
+
+/** Prefixes that a concerned node serves, before or after. */
+function prefixesOf(state: TailnetState, nodes: TailnetChange["nodes"], routers: ReadonlySet<number>): Set<string> {
+  const prefixes = new Set<string>();
+  const add = (subnets: NodeRecord["subnets"]) => {
+    for (const { text } of subnets) prefixes.add(text);
+  };
+  for (const [slot, node] of nodes) {
+    add(state.recordIn(slot)?.subnets ?? []);
+    if (node !== null) add(parseNode(node).subnets);
+  }
+  for (const slot of routers) add(state.recordAt(slot).subnets);
+  return prefixes;
+}
+
+function transition(slot: number, before: ViewSnapshot, after: ViewSnapshot, isUserChanged: boolean): Transition {
+  const old = before.nodes.get(slot)?.record;
+  const now = after.nodes.get(slot)?.record;
+  return { slot, old, now, isRestated: isUserChanged || isRestated(old, now) };
+}
+
+function isRestated(old: NodeRecord | undefined, now: NodeRecord | undefined): boolean {
+  if (old === undefined || now === undefined) return true;
+  return (
+    old.class.key !== now.class.key ||
+    old.node.userId !== now.node.userId ||
+    old.node.tags.length !== now.node.tags.length ||
+    !hasSameAddresses(old, now) ||
+    !hasSameRoutes(old, now)
+  );
+}
+
+function compareFilters(
+  state: TailnetState,
+  transitions: readonly Transition[],
+  journal: Journal,
+  effect: EffectBuilder,
+): void {
+  const slots = new Bitset();
+  for (const { slot, old, now, isRestated } of transitions) {
+    if (!isRestated) continue;
+    slots.add(slot);
+    // Rules to autogroup:self list all devices of a user.
+    if (state.plan.selfSources.length > 0) addUserSlots(state, [old, now], slots);
+  }
+  for (const [source, key] of journal.sources) {
+    if (state.contentOf(source).key(state) !== key) state.filters.addHolders(source, slots);
+  }
+  state.filters.regroup(slots);
+  state.filters.forget(slots);
+  addIds(state, slots, effect.filters);
+}
+
+function addUserSlots(state: TailnetState, records: readonly (NodeRecord | undefined)[], slots: Bitset): void {
+  for (const record of records) {
+    const userId = record?.node.userId ?? null;
+    if (userId !== null) for (const slot of state.slotsOfUser(userId)) slots.add(slot);
+  }
+}
+
+function addIds(state: TailnetState, slots: Bitset, ids: Set<number>): void {
+  slots.visit((slot) => {
+    const record = state.recordIn(slot);
+    if (record !== undefined) ids.add(record.node.id);
+  });
+}
+
+function compareSSH(state: TailnetState, transitions: readonly Transition[], effect: EffectBuilder): void {
+  if (state.plan.ssh.length === 0) return;
+  const slots = new Bitset();
+  const restated = transitions.filter(({ isRestated }) => isRestated);
+  for (const { slot } of restated) slots.add(slot);
+  for (const template of state.plan.ssh) {
+    const moved = restated.filter(({ old, now }) => isNamedBy(template, old) || isNamedBy(template, now));
+    if (moved.length === 0) continue;
+    state.ssh.forget(template);
+    for (const atom of template.destinations) slots.addAll(state.touching(atom));
+    const reachesUsers = template.rule.toSelf || template.rule.localpartDomains.length > 0;
+    if (reachesUsers) for (const { old, now } of moved) addUserSlots(state, [old, now], slots);
+  }
+  addIds(state, slots, effect.sshPolicies);
+}
+
+function isNamedBy(template: SSHTemplate, record: NodeRecord | undefined): boolean {
+  if (record === undefined) return false;
+  return isSelected(record.class, template.sources) || isSelected(record.class, template.recorders);
+}
+
+function compareAttributes(state: TailnetState, transitions: readonly Transition[], effect: EffectBuilder): void {
+  const { network } = state.plan.policy;
+  for (const { old, now } of transitions) {
+    if (now === undefined) continue;
+    const isSame =
+      old !== undefined &&
+      isSameCapMap(old.class.capMap, now.class.capMap) &&
+      oneCGNATKey(network, old.node) === oneCGNATKey(network, now.node);
+    if (!isSame) effect.capMaps.add(now.node.id);
+  }
+}
