@@ -6,6 +6,7 @@ import type { Node } from "../entities/node.ts";
 import { isLabel, labelOf } from "../entities/node-name.ts";
 import type { User } from "../entities/user.ts";
 import type { Tailnet } from "../tailnet.ts";
+import { approveAdvertised } from "./auto-approval.ts";
 import { freeName } from "./describe-node.ts";
 import { expireKey } from "./log-out-node.ts";
 
@@ -55,10 +56,10 @@ export function tagNode(
 ): Decision<Node> {
   const tags = [...new Set(wanted)].sort();
   if (tags.length === 0 && node.tags.length === 0) return decided(node);
-  if (tags.length === 0) return put({ ...expireKey(node, now), tags, userId: user.id });
   const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, user, tag));
   if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
-  return put({ ...node, tags, userId: null });
+  const after = tags.length > 0 ? { ...node, tags, userId: null } : { ...expireKey(node, now), tags, userId: user.id };
+  return put(approveAdvertised(tailnet, node, after));
 }
 
 /** Sets the approved routes, advertised or not; a prefix with host bits is refused. */

@@ -7,7 +7,7 @@ import { MAX_PENDING, PENDING_LIFETIME_MS, type PendingRegistration } from "../e
 import { randomText } from "../entities/secret-token.ts";
 import type { Tailnet } from "../tailnet.ts";
 import type { CommandContext } from "./place-node.ts";
-import type { RegisterResult, Registration } from "./register-node.ts";
+import type { RegisterResult, Registration } from "./registration.ts";
 
 /** Decides a registration that needs a person. */
 export function awaitLogin(

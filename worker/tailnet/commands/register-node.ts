@@ -1,8 +1,6 @@
 // POST /machine/register, decided (control-protocol.md 4.5, in the order of its table; parsing and the rate limit come
 // before). Nothing here trusts a node key by itself: every node that is touched is on the session's machine.
 import { OLDEST_CAPABILITY_VERSION } from "../../protocol/control/capability-version.ts";
-import type { RegisterRequest } from "../../protocol/control/register.ts";
-import type { MachineKey } from "../../protocol/keys.ts";
 import { type Decision, decided, refused } from "../change.ts";
 import { isKeyExpired, keyExpiryOf, type Node } from "../entities/node.ts";
 import { nodeByKey, type Tailnet } from "../tailnet.ts";
@@ -13,26 +11,7 @@ import { logOutNode } from "./log-out-node.ts";
 import type { CommandContext } from "./place-node.ts";
 import { withSignOfLife } from "./presence.ts";
 import { registerWithAuthKey } from "./register-with-auth-key.ts";
-
-/** A register request with what the connection knows. */
-export interface Registration {
-  readonly request: RegisterRequest;
-  readonly machineKey: MachineKey;
-  readonly remoteAddress: string;
-  /** Name of this tailnet, for requests that insist on one. */
-  readonly tailnetName: string;
-}
-
-/** What to answer. */
-export type RegisterResult =
-  | { readonly kind: "registered"; readonly node: Node }
-  /** The client must make a new node key and come again. */
-  | { readonly kind: "key-expired" }
-  | { readonly kind: "logged-out" }
-  /** Show the login page of this pending registration. */
-  | { readonly kind: "login"; readonly pendingId: string }
-  /** Nothing is decided yet: hold the answer until this pending registration is. */
-  | { readonly kind: "wait"; readonly pendingId: string };
+import type { RegisterResult, Registration } from "./registration.ts";
 
 /** Decides a register request. */
 export function registerNode(
@@ -79,7 +58,7 @@ function isPendingElsewhere(tailnet: Tailnet, { request, machineKey }: Registrat
 function refreshNode(
   tailnet: Tailnet,
   node: Node,
-  request: RegisterRequest,
+  request: Registration["request"],
   now: number,
 ): Decision<RegisterResult> | undefined {
   const retagged = retag(tailnet, node, request.hostinfo);

@@ -10,7 +10,7 @@ import { nodeByKey, type Tailnet } from "../tailnet.ts";
 import { waitingOf } from "./await-login.ts";
 import { tagsOf } from "./describe-node.ts";
 import { type CommandContext, nodeToRenew, placeNode } from "./place-node.ts";
-import type { RegisterResult, Registration } from "./register-node.ts";
+import type { RegisterResult, Registration } from "./registration.ts";
 
 /** Decides a registration that brings an auth key. */
 export function registerWithAuthKey(

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { machineKey, nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
+import { nodeByPublicId, nodeOfSession, nodesOfMachine, openTailnet, userByLogin } from "./tailnet.ts";
+
+function sample() {
+  const t = new TestTailnet();
+  const [ann, bob] = [t.user("ann"), t.user("bob")];
+  const annsNode = t.join({ machine: 1, key: 1, authKey: t.authKey(ann) });
+  const bobsNode = t.join({ machine: 1, key: 2, authKey: t.authKey(bob) });
+  return { t, ann, bob, annsNode, bobsNode };
+}
+
+describe("look-ups", () => {
+  it("find a node by key only on its own machine", () => {
+    const { t, annsNode } = sample();
+    expect(nodeOfSession(t.tailnet, machineKey(1), nodeKey(1))).toBe(annsNode);
+    expect(nodeOfSession(t.tailnet, machineKey(2), nodeKey(1))).toBeUndefined();
+    expect(nodeOfSession(t.tailnet, machineKey(1), nodeKey(9))).toBeUndefined();
+  });
+
+  it("list the nodes of a machine, oldest first, whatever changed last", () => {
+    const { t, annsNode, bobsNode } = sample();
+    const changed = t.report(annsNode, { OSVersion: "7" });
+    expect(nodesOfMachine(t.tailnet, machineKey(1))).toEqual([changed, bobsNode]);
+    expect(nodesOfMachine(t.tailnet, machineKey(9))).toEqual([]);
+  });
+
+  it("find a node by stable id and by number", () => {
+    const { t, annsNode } = sample();
+    for (const id of [annsNode.stableId, String(annsNode.id)]) expect(nodeByPublicId(t.tailnet, id)).toBe(annsNode);
+    for (const id of ["", "0", "01", "99", "nUnknownCNTRL", "1e0"])
+      expect(nodeByPublicId(t.tailnet, id)).toBeUndefined();
+  });
+
+  it("find a user by login name in any case", () => {
+    const { t, ann } = sample();
+    expect(userByLogin(t.tailnet, "Ann@Example.com")).toBe(ann);
+    expect(userByLogin(t.tailnet, "eve@example.com")).toBeUndefined();
+  });
+});
+
+describe("openTailnet", () => {
+  it("builds the same state from what is stored", () => {
+    const { t } = sample();
+    const { users, nodes, authKeys, apiTokens, pendings, settings, counters, policy, engine } = t.tailnet;
+    const opened = openTailnet({
+      users: users.values(),
+      nodes: nodes.values(),
+      authKeys: authKeys.values(),
+      apiTokens: apiTokens.values(),
+      pendings: pendings.values(),
+      settings,
+      counters,
+      policy,
+      primaries: engine.primaries(),
+    });
+    const { engine: _live, ...before } = t.tailnet;
+    const { engine: reopened, ...after } = opened;
+    expect(after).toEqual(before);
+    for (const id of nodes.keys()) expect(reopened.peersOf(id)).toEqual(engine.peersOf(id));
+  });
+
+  it("does not start with a policy that no longer compiles", () => {
+    expect(() => new TestTailnet({ policy: "{" })).toThrow(/^stored policy does not compile: /);
+  });
+});
