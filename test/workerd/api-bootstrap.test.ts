@@ -33,7 +33,7 @@ describe("POST /bootstrap", () => {
       headers: { authorization: "Bearer " },
       body: JSON.stringify(body),
     });
-    const answer = await worker.fetch(request, { ...env, BOOTSTRAP_SECRET: "" } as Env);
+    const answer = await worker.fetch(request, { ...env, BOOTSTRAP_SECRET: "" });
     expect(answer.status).toBe(403);
     expect(await answer.json()).toEqual({ message: expect.stringContaining("wrangler secret put BOOTSTRAP_SECRET") });
   });

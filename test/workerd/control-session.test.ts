@@ -4,8 +4,8 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
 import { DerpRegionObject } from "../../worker/objects/derp-region-object.ts";
-import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
 import {
   administration,
   connect,

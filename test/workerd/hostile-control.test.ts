@@ -3,7 +3,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
+import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
 import type { ControlClient } from "../support/control-client.ts";
 import { connect, device, evict, join, mapBody, registerBody, storedNodes } from "./support/tailnet.ts";
 

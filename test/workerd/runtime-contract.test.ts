@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { createCipheriv } from "node:crypto";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { tailnetFor } from "../../worker/routes/tailnet-for.ts";
+import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
 import { connect, device } from "./support/tailnet.ts";
 
 const stub = (name: string) => env.TAILNET.getByName(`contract-${name}`);

@@ -1,6 +1,8 @@
 // Netmaps as JSON text. Whatever many nodes are shown is encoded once and shared: a peer's JSON per record and view, a
 // packet filter per rule list, DNS per settings. Records are immutable, so each is the key of its own cache entry and a
 // change drops the entry by itself (DESIGN.md 3 #8).
+import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-version.ts";
+import { withoutPins } from "../protocol/control/derp-map.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import { isServed, type Node, type NodeId } from "../tailnet/entities/node.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
@@ -18,12 +20,14 @@ type EncodedPeer = { readonly view: string; readonly json: string }[];
 export class NetmapEncoder {
   readonly #deployment: Deployment;
   readonly #derpMap: string;
+  readonly #derpMapWithoutPins: string;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
   readonly #texts = new WeakMap<object, string>();
 
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
     this.#derpMap = JSON.stringify(deployment.derpMap);
+    this.#derpMapWithoutPins = JSON.stringify(withoutPins(deployment.derpMap));
   }
 
   /** The first message of a stream: everything the node may know (control-protocol.md 5.5). */
@@ -42,7 +46,7 @@ export class NetmapEncoder {
       ["Node", this.#self(tailnet, node)],
       ["Peers", list(encoded)],
       ["UserProfiles", profiles(tailnet, userIds)],
-      ["DERPMap", this.#derpMap],
+      ["DERPMap", node.capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS ? this.#derpMapWithoutPins : this.#derpMap],
       ["DNSConfig", this.#dns(tailnet)],
       ["PacketFilters", isActive ? this.#packetFilters(tailnet, node) : '{"base":[]}'],
       ["SSHPolicy", isActive ? this.#sshPolicy(tailnet, node) : '{"rules":[]}'],

@@ -1,8 +1,8 @@
 // API tokens as callers present them (api-v2.md 1.2): `Basic` with the token as user name and any password, or `Bearer`.
 import { HTTPException } from "hono/http-exception";
 import { fromBase64, fromUtf8 } from "../protocol/bytes.ts";
-import type { RemoteAdministration } from "../routes/tailnet-for.ts";
 import type { User } from "../tailnet/entities/user.ts";
+import type { RemoteAdministration } from "./tailnet-for.ts";
 
 /** The user behind a request. @throws HTTPException 401 */
 export async function authenticate(request: Request, administration: RemoteAdministration): Promise<User> {

@@ -6,7 +6,7 @@ import { concat, fromUtf8, utf8 } from "../protocol/bytes.ts";
 import { API_BODY_MAX } from "../protocol/limits.ts";
 
 /** Reads a body of at most `limit` bytes. @throws HTTPException 413 */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length")) > limit) throw tooLarge(limit);
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -9,7 +9,7 @@ import { toHex, utf8 } from "../protocol/bytes.ts";
 import { type Random, randomText } from "../tailnet/entities/secret-token.ts";
 
 /** How long a session lasts. */
-export const SESSION_LIFETIME_MS = 12 * 3_600_000;
+const SESSION_LIFETIME_MS = 12 * 3_600_000;
 
 /** One browser's session. */
 export interface LoginSession {

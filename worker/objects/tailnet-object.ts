@@ -16,7 +16,7 @@ import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isKeyExpired } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { Administration, type AdministrationMethod } from "./administration.ts";
-import { builtInRelay } from "./built-in-relay.ts";
+import { builtInRelay } from "../platform/built-in-relay.ts";
 import { ControlServer } from "./control-server.ts";
 
 /** One tailnet. */

@@ -1,6 +1,6 @@
 // Paths for monitors and crawlers.
 import { Hono } from "hono";
-import { tailnetFor } from "./tailnet-for.ts";
+import { tailnetFor } from "../middleware/tailnet-for.ts";
 
 /** GET /health and /robots.txt. */
 export const healthRoutes = new Hono<{ Bindings: Env }>();

@@ -41,7 +41,7 @@ export interface DeviceRoutes {
 }
 
 /** A reply other than 2xx. */
-export class ApiError extends Error {
+class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
 

@@ -1,7 +1,7 @@
 // Clients of the relay for tests inside workerd, and the relay's object at hand.
 import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { builtInRelay } from "../../../worker/objects/built-in-relay.ts";
+import { builtInRelay } from "../../../worker/platform/built-in-relay.ts";
 import { DerpClient, type DerpFrame } from "../../support/derp-client.ts";
 
 /** A DERP client with its socket. */

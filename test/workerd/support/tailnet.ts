@@ -2,7 +2,7 @@
 
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { administrationOf, tailnetFor } from "../../../worker/routes/tailnet-for.ts";
+import { administrationOf, tailnetFor } from "../../../worker/middleware/tailnet-for.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
 import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
 
@@ -22,7 +22,7 @@ export async function theOwner(): Promise<User> {
 }
 
 /** Makes an auth key; reusable and pre-approved unless told otherwise. */
-export async function authKey(spec: Partial<Parameters<typeof administration.createAuthKey>[1]> = {}): Promise<string> {
+async function authKey(spec: Partial<Parameters<typeof administration.createAuthKey>[1]> = {}): Promise<string> {
   const made = await administration.createAuthKey(await theOwner(), {
     isReusable: true,
     isEphemeral: false,

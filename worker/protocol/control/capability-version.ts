@@ -3,9 +3,5 @@
 
 /** Oldest client that is served: 1.80. Everything up to this version may be assumed of every client. */
 export const OLDEST_CAPABILITY_VERSION = 113;
-/** The client knows `DisplayMessages`; older ones read `Health` only. */
-export const UNDERSTANDS_DISPLAY_MESSAGES = 117;
-/** The client waits as told by 429 and Retry-After on register. */
-export const HONOURS_REGISTER_RATE_LIMIT = 137;
 /** The client (1.82) understands a certificate pin (`sha256-raw:`) in a DERP node's CertName. */
 export const UNDERSTANDS_CERTIFICATE_PINS = 115;

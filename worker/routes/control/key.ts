@@ -1,8 +1,8 @@
 // GET /key: the server's Noise key (control-protocol.md 1.2). Open to other origins: WASM clients fetch it from theirs.
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { tailnetFor } from "../../middleware/tailnet-for.ts";
 import { ZERO_MACHINE_KEY } from "../../protocol/keys.ts";
-import { tailnetFor } from "../tailnet-for.ts";
 
 /** GET and OPTIONS /key. */
 export const keyRoutes = new Hono<{ Bindings: Env }>();

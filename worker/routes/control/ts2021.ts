@@ -1,7 +1,7 @@
 // /ts2021: the control connection by WebSocket (control-protocol.md 1.4). Native clients upgrade to another protocol,
 // which never reaches a Worker; a gateway in front of them makes this form of it.
 import { Hono } from "hono";
-import { tailnetFor } from "../tailnet-for.ts";
+import { tailnetFor } from "../../middleware/tailnet-for.ts";
 
 const SUBPROTOCOL = "tailscale-control-protocol";
 

@@ -1,9 +1,9 @@
 // What a DERP host serves over HTTP: the relay itself and the small helpers of control-protocol.md 7.10. Native clients
 // ask for another upgrade, which never reaches a Worker; a gateway in front of them makes a WebSocket of it.
 import { Hono } from "hono";
-import { builtInRelay } from "../../objects/built-in-relay.ts";
+import { tailnetFor } from "../../middleware/tailnet-for.ts";
+import { builtInRelay } from "../../platform/built-in-relay.ts";
 import { TAILNET_ID_HEADER } from "../../platform/forwarded-headers.ts";
-import { tailnetFor } from "../tailnet-for.ts";
 
 /** GET /derp, /derp/probe, /derp/latency-check and /generate_204. */
 export const derpRoutes = new Hono<{ Bindings: Env }>();

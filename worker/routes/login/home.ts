@@ -2,10 +2,11 @@
 import { Hono } from "hono";
 import { html } from "hono/html";
 import { readSettings } from "../../env.ts";
-import { tailnetFor } from "../tailnet-for.ts";
+import { tailnetFor } from "../../middleware/tailnet-for.ts";
 import { page } from "./page.ts";
 import { onPageError } from "./sign-in.ts";
 
+/** The page that greets people. */
 export const homeRoutes = new Hono<{ Bindings: Env }>();
 
 homeRoutes.onError(onPageError);

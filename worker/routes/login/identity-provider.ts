@@ -1,8 +1,8 @@
 // How a person proves at a browser who they are. One way so far: an API token of theirs. Single sign-on will be another
 // entry in the list.
 
+import type { RemoteAdministration } from "../../middleware/tailnet-for.ts";
 import type { User } from "../../tailnet/entities/user.ts";
-import type { RemoteAdministration } from "../tailnet-for.ts";
 
 /** One way to sign in by a form. */
 export interface IdentityProvider {

@@ -83,6 +83,7 @@ const validatePolicyFile = apiRoute("validatePolicyFile", {
   responses: { 200: reply(Verdict, "What is wrong with the file") },
 });
 
+/** The policy file: read, replace, check. */
 export const aclRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 aclRoutes.openapi(getPolicyFile, async (c) => {
@@ -95,7 +96,7 @@ aclRoutes.openapi(getPolicyFile, async (c) => {
     acl: toBase64(utf8(policy.text)),
     warnings: warnings.map(sentenceOf),
     errors: errors.length === 0 ? null : errors.map(sentenceOf),
-  });
+  }) as never;
 });
 
 aclRoutes.openapi(setPolicyFile, async (c) => {
@@ -118,11 +119,12 @@ aclRoutes.openapi(validatePolicyFile, async (c) => {
   return c.json({ message: "warning(s) found", data: [{ user: "", warnings: warnings.map(sentenceOf) }] }, 200);
 });
 
-function policyFile(c: Context, policy: PolicyRecord): Response {
+/** The file in the form that the caller accepts; `never`, because a schema of responses cannot say "text or JSON". */
+function policyFile(c: Context, policy: PolicyRecord): never {
   setHeaders(c, policy);
   const wantsJson = c.req.header("accept")?.toLowerCase().includes("application/json") === true;
   c.header("content-type", wantsJson ? "application/json" : HUJSON);
-  return c.body(wantsJson ? toStandardJson(policy.text) : policy.text);
+  return c.body(wantsJson ? toStandardJson(policy.text) : policy.text, 200) as never;
 }
 
 /** `no-transform`: a proxy that compresses would weaken the tag. */

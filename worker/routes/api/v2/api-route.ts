@@ -8,7 +8,7 @@ import type { ZodError, ZodType } from "zod";
 import { readSettings } from "../../../env.ts";
 import { authenticate } from "../../../middleware/authenticate.ts";
 import { takeBodyAsJson } from "../../../middleware/request-body.ts";
-import { administrationOf, type RemoteAdministration } from "../../tailnet-for.ts";
+import { administrationOf, type RemoteAdministration } from "../../../middleware/tailnet-for.ts";
 import { type Actor, type Operation, type PublicOperation, reachOfOperation } from "./access.ts";
 
 /** What a handler finds in `c.var` once the caller may do what it asks for. */
@@ -99,7 +99,8 @@ async function authorize(c: Context<Authorized>, operation: Exclude<Operation, P
 
 /** Routes whose body is not described by a schema read it themselves. */
 function takesJson(spec: RouteSpec): boolean {
-  return spec.request?.body?.content["application/json"]?.schema instanceof z.ZodType;
+  const content = spec.request?.body?.content["application/json"];
+  return content !== undefined && "schema" in content && content.schema instanceof z.ZodType;
 }
 
 /** The refusal of a caller who lacks a permission. */

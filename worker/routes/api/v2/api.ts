@@ -30,7 +30,7 @@ const getOpenApi = publicRoute("getOpenApi", {
   responses: { 200: reply(z.looseObject({ openapi: z.string() }), "OpenAPI 3.1 document") },
 });
 
-apiRoutes.openapi(getOpenApi, (c) => c.json(describe(), 200));
+apiRoutes.openapi(getOpenApi, (c) => c.json(describe() as { openapi: string }, 200));
 
 apiRoutes.route("/", bootstrapRoutes);
 apiRoutes.route("/", deviceRoutes);

@@ -4,9 +4,9 @@ import { HTTPException } from "hono/http-exception";
 import { readSettings } from "../../../env.ts";
 import { presentedToken } from "../../../middleware/authenticate.ts";
 import { refusalException } from "../../../middleware/on-error.ts";
+import { administrationOf } from "../../../middleware/tailnet-for.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { hashSecret, matchesHash } from "../../../tailnet/entities/secret-token.ts";
-import { administrationOf } from "../../tailnet-for.ts";
 import { body, publicRoute, reply } from "./api-route.ts";
 
 const UserSchema = z
@@ -39,6 +39,7 @@ const bootstrap = publicRoute("bootstrap", {
   responses: { 200: reply(BootstrapReply, "The administrator and an API token") },
 });
 
+/** The first administrator. */
 export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 bootstrapRoutes.openapi(bootstrap, async (c) => {

@@ -28,6 +28,7 @@ const setDeviceRoutes = apiRoute("setDeviceRoutes", {
   responses,
 });
 
+/** The routes of a device. */
 export const deviceRouteRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceRouteRoutes.openapi(listDeviceRoutes, async (c) => {

@@ -88,6 +88,7 @@ const updateDeviceKey = apiRoute("updateDeviceKey", {
   responses: done,
 });
 
+/** Devices: list, show, change, delete. */
 export const deviceRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceRoutes.openapi(listDevices, async (c) => {

@@ -115,6 +115,7 @@ const deleteKey = apiRoute("deleteKey", {
   responses: { 200: reply(Done, "Done") },
 });
 
+/** Auth keys: make, list, show, revoke. */
 export const keyRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 keyRoutes.openapi(listKeys, async (c) => {
