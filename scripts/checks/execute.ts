@@ -1,6 +1,7 @@
 // Runs the commands that suites consist of, with the Node version, the folder and the environment that they all share.
 import { spawn } from "node:child_process";
 import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { ROOT } from "../worker/wrangler-settings.ts";
 
 const BIN = path.join(ROOT, "node_modules/.bin");
@@ -35,7 +36,7 @@ export interface Execution {
 export async function execute({ command, args, timeLimitMinutes, show }: Execution): Promise<Outcome> {
   const child = spawn(command, args, {
     cwd: ROOT,
-    env: show ? ENVIRONMENT : { ...ENVIRONMENT, NO_COLOR: "1", FORCE_COLOR: "0" },
+    env: ENVIRONMENT,
     detached: true,
     stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });
@@ -66,5 +67,5 @@ export async function execute({ command, args, timeLimitMinutes, show }: Executi
   const ok = await promise;
   clearTimeout(timer);
   process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  return { ok, output };
+  return { ok, output: stripVTControlCharacters(output) }; // not every tool can be told to leave colours out
 }
