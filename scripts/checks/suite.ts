@@ -46,7 +46,8 @@ export function vitestSuite(project: string, timeLimitMinutes: number): Suite {
     const report = path.join(ROOT, "test-results", `${project}.json`);
     mkdirSync(path.dirname(report), { recursive: true });
     rmSync(report, { force: true });
-    const { ok } = await execute(vitest(project, report, timeLimitMinutes));
+    const { ok, output } = await execute(vitest(project, report, timeLimitMinutes));
+    if (output !== "") console.log(output); // vitest has shown its own; this says that it could not run or finish
     return judge(readReport(report), ok);
   };
   return { name: project, run };
