@@ -84,5 +84,5 @@ export function sourceFiles(): SourceFile[] {
 
 /** Whether the file belongs to the tests, wherever it stands. */
 export function isTest(file: string): boolean {
-  return /\.(test|fixture|bench)\.ts$/.test(file) || /^(test|agent\/testing)\//.test(file);
+  return /\.(test|fixture|bench)\.ts$/.test(file) || /(^test|\/testing)\//.test(file);
 }
