@@ -10,7 +10,7 @@ export interface WebServerOptions {
   /** Address to listen on: the namespace's by default, 127.0.0.1 outside one. */
   readonly address?: string;
   readonly port?: number;
-  /** Answer to every path but `/from`, which answers the caller's address. */
+  /** Answer to every path but two: `/from` answers the caller's address, `/drip` a byte every 50 ms without end. */
   readonly body: string;
 }
 
@@ -27,6 +27,11 @@ export interface WebServer {
 const program = `
   const [address, port, body] = process.argv.slice(1);
   const server = require("node:http").createServer((request, response) => {
+    if (request.url === "/drip") {
+      const drip = setInterval(() => response.write("."), 50);
+      response.on("close", () => clearInterval(drip));
+      return;
+    }
     response.end(request.url === "/from" ? request.socket.remoteAddress : body);
   });
   server.listen(Number(port), address, () => console.log("listens"));
