@@ -15,18 +15,24 @@ export interface Settings extends Deployment {
 
 /** Reads the settings. @throws Error that says which variable is wrong */
 export function readSettings(env: Env): Settings {
-  const secrets = env as Env & { readonly BOOTSTRAP_SECRET?: string };
   return {
-    publicUrl: readUrl("PUBLIC_URL", env.PUBLIC_URL),
-    controlUrl: readUrl("CONTROL_URL", env.CONTROL_URL),
-    magicDnsSuffix: readSuffix(env.MAGIC_DNS_SUFFIX),
-    tailnetName: env.TAILNET_NAME || "flarescale",
-    derpMap: readDerpMap(env.DERP_MAP),
-    bootstrapSecret: secrets.BOOTSTRAP_SECRET ?? "",
+    publicUrl: readUrl(env, "PUBLIC_URL"),
+    controlUrl: readUrl(env, "CONTROL_URL"),
+    magicDnsSuffix: readSuffix(variable(env, "MAGIC_DNS_SUFFIX")),
+    tailnetName: variable(env, "TAILNET_NAME") || "flarescale",
+    derpMap: readDerpMap(variable(env, "DERP_MAP")),
+    bootstrapSecret: variable(env, "BOOTSTRAP_SECRET"),
   };
 }
 
-function readUrl(name: string, value: string): string {
+/** A variable or secret; empty when it is not set, which plain workerd says with null. */
+function variable(env: Env, name: string): string {
+  const value = (env as unknown as Readonly<Record<string, unknown>>)[name];
+  return typeof value === "string" ? value : "";
+}
+
+function readUrl(env: Env, name: string): string {
+  const value = variable(env, name);
   if (value !== "" && !/^https?:\/\/[^/\s]+$/.test(value)) {
     throw new Error(`${name} must be an origin such as https://control.example.com, without a path`);
   }
@@ -34,7 +40,7 @@ function readUrl(name: string, value: string): string {
 }
 
 function readSuffix(value: string): string {
-  const suffix = value.toLowerCase().replaceAll(/^\.|\.$/g, "");
+  const suffix = (value || "tail.internal").toLowerCase().replaceAll(/^\.|\.$/g, "");
   if (!/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(suffix)) throw new Error("MAGIC_DNS_SUFFIX must be a DNS name");
   return suffix;
 }
