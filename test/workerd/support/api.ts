@@ -141,7 +141,7 @@ export function node(id: number, more: Partial<Node> = {}): Node {
 }
 
 /** A registration that waits for a person; `n` makes its keys. */
-function pendingRegistration(n: number, more: Partial<PendingRegistration> = {}): PendingRegistration {
+export function pendingRegistration(n: number, more: Partial<PendingRegistration> = {}): PendingRegistration {
   const hex = (n + 0xf000).toString(16).padStart(64, "0");
   return {
     id: `pending${String(n).padStart(25, "0")}`,
