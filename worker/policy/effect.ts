@@ -5,7 +5,7 @@
 export interface ViewerEffect {
   readonly added: readonly number[];
   readonly removed: readonly number[];
-  /** Peers that stay visible but whose routes or capabilities differ in this viewer's view. */
+  /** Peers that stay visible but whose addresses, routes or capabilities differ in this viewer's view. */
   readonly changed: readonly number[];
 }
 
@@ -21,6 +21,6 @@ export interface PolicyEffect {
   readonly capMaps: ReadonlySet<number>;
   /** Prefix → new primary router, null when nobody serves it any more. */
   readonly primaries: ReadonlyMap<string, number | null>;
-  /** Nodes whose own AllowedIPs or PrimaryRoutes changed. */
+  /** Nodes whose own addresses, AllowedIPs or PrimaryRoutes changed, new ones included. */
   readonly selves: ReadonlySet<number>;
 }

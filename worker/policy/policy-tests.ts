@@ -3,7 +3,7 @@
 
 import { type AddressRange, formatAddress, parseAddress, parseRange } from "../protocol/ip.ts";
 import { addressesOf, type NodeRecord } from "./compile/nodes/node-record.ts";
-import { Plan, type RawRule } from "./compile/plan.ts";
+import { Plan, type PortsRule } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
 import { isLoginMapped } from "./compile/views/ssh-policies.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
@@ -224,7 +224,7 @@ function sourcesReaching(
 ): PrefixSet {
   let sources = NOTHING;
   for (const rule of state.plan.rawRules) {
-    if (rule.kind !== "ports" || rule.isSelf || !carriesProtocol(rule.protocol, protocol)) continue;
+    if (rule.kind !== "ports" || !carriesProtocol(rule.protocol, protocol)) continue;
     if (reaches(rule, destination, port, state)) sources = union(sources, sourceSet(rule, state));
   }
   return sources;
@@ -238,12 +238,7 @@ function carriesProtocol(allowed: number | null, wanted: number | null): boolean
   return wanted === null ? DEFAULT_PROTOCOLS.has(allowed) : allowed === wanted;
 }
 
-function reaches(
-  rule: RawRule & { readonly kind: "ports" },
-  destination: PrefixSet,
-  port: number,
-  state: TailnetState,
-) {
+function reaches(rule: PortsRule, destination: PrefixSet, port: number, state: TailnetState) {
   return rule.entries.some(({ atom, ports, router }) => {
     if (router !== null || !ports.some(({ First, Last }) => First <= port && port <= Last)) return false;
     const addresses = state.atomAddresses(atom);
@@ -251,7 +246,7 @@ function reaches(
   });
 }
 
-function sourceSet(rule: RawRule, state: TailnetState): PrefixSet {
+function sourceSet(rule: PortsRule, state: TailnetState): PrefixSet {
   const texts = state.contentOf(rule.source).render(state);
   return texts.includes("*") ? EVERYTHING : prefixSet(texts.flatMap((text) => parseRange(text) ?? []));
 }

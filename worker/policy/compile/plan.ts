@@ -68,28 +68,46 @@ export interface RawEntry {
 }
 
 /** A FilterRule before it is merged and reduced to a node (policy.md 9.1). */
-export type RawRule =
-  | {
-      readonly kind: "ports";
-      readonly index: number;
-      readonly isSelf: boolean;
-      readonly source: number;
-      readonly protocol: number | null;
-      readonly entries: readonly RawEntry[];
-    }
-  | {
-      readonly kind: "app";
-      readonly index: number;
-      readonly isSelf: boolean;
-      /** A companion is reversed: it goes to the sources and speaks of the destinations. */
-      readonly isCompanion: boolean;
-      readonly source: number;
-      /** Atoms whose nodes receive the rule. */
-      readonly receivers: readonly number[];
-      /** For self rules: the atoms of the sources. */
-      readonly selfSources: readonly number[];
-      readonly capMap: CapMap;
-    };
+export type RawRule = PortsRule | AppRule | SelfPortsRule | SelfAppRule;
+
+/** Sources may send to destinations. */
+export interface PortsRule {
+  readonly kind: "ports";
+  readonly index: number;
+  readonly source: number;
+  readonly protocol: number | null;
+  readonly entries: readonly RawEntry[];
+}
+
+/** Sources have capabilities towards the receivers. A companion is reversed: it goes to the sources of its grant. */
+export interface AppRule {
+  readonly kind: "app";
+  readonly index: number;
+  readonly source: number;
+  readonly isCompanion: boolean;
+  /** Atoms whose nodes receive the rule. */
+  readonly receivers: readonly number[];
+  readonly capMap: CapMap;
+}
+
+/** A user's nodes may send to each other (policy.md 9.5). */
+export interface SelfPortsRule {
+  readonly kind: "self-ports";
+  readonly index: number;
+  /** Index among the plan's self sources. */
+  readonly self: number;
+  readonly protocol: number | null;
+  readonly ports: readonly PortRange[];
+}
+
+/** A user's nodes have capabilities towards each other. */
+export interface SelfAppRule {
+  readonly kind: "self-app";
+  readonly index: number;
+  readonly self: number;
+  readonly isCompanion: boolean;
+  readonly capMap: CapMap;
+}
 
 /** A grant with via: who is steered to which routers. */
 export interface ViaGrant {
@@ -113,7 +131,7 @@ export class Plan {
   readonly viaGrants: ViaGrant[] = [];
   /** The atoms of kind "steered-router". */
   readonly steeredRouters: { readonly selector: SteeredRouter; readonly opposite: Bitset }[] = [];
-  /** Source atoms of each rule part that leads to `autogroup:self`. */
+  /** The different lists of source atoms of rules to `autogroup:self`. */
   readonly selfSources: (readonly number[])[] = [];
   readonly ssh: readonly SSHTemplate[];
   readonly attributes: readonly AttributeTemplate[];
@@ -180,60 +198,51 @@ export class Plan {
   }
 
   #addPart(part: RulePart, sources: readonly number[]): void {
-    if (part.isSelf) this.selfSources.push(sources);
-    if (part.kind === "app") {
+    if (part.isSelf) {
+      this.#addSelfPart(part, this.#selfSource(sources));
+    } else if (part.kind === "app") {
       this.#addAppRules(part, sources);
     } else {
       const entries = part.entries.map(({ selector, ports }) => {
         return { atom: this.atomOf(selector, "destination"), ports, router: null };
       });
-      this.#addPortsRule(part, sources, entries);
+      this.#addPortsRule(part.protocol, sources, entries);
     }
   }
 
-  #addPortsRule(
-    part: { readonly isSelf: boolean; readonly protocol: number | null },
-    sources: readonly number[],
-    entries: readonly RawEntry[],
-  ): void {
+  #addPortsRule(protocol: number | null, sources: readonly number[], entries: readonly RawEntry[]): void {
     if (entries.length === 0) return;
-    this.rawRules.push({
-      kind: "ports",
-      index: this.rawRules.length,
-      isSelf: part.isSelf,
-      source: this.#sourceTemplate(sources),
-      protocol: part.protocol,
-      entries,
-    });
+    const source = this.#sourceTemplate(sources);
+    this.rawRules.push({ kind: "ports", index: this.rawRules.length, source, protocol, entries });
   }
 
-  #addAppRules(part: RulePart & { readonly kind: "app" }, sources: readonly number[]): void {
-    const destinations = part.destinations.map((selector) => this.atomOf(selector, "destination"));
-    this.#addAppRule(part.isSelf, false, sources, destinations, part.capMap);
-    for (const [name, companion] of COMPANIONS) {
-      if (Object.hasOwn(part.capMap, name)) {
-        this.#addAppRule(part.isSelf, true, sources, destinations, { [companion]: null });
+  #addAppRules({ destinations, capMap }: RulePart & { readonly kind: "app" }, sources: readonly number[]): void {
+    const to = destinations.map((selector) => this.atomOf(selector, "destination"));
+    const add = (from: readonly number[], receivers: readonly number[], isCompanion: boolean, values: CapMap) => {
+      const source = this.#sourceTemplate(from);
+      const index = this.rawRules.length;
+      this.rawRules.push({ kind: "app", index, source, isCompanion, receivers, capMap: values });
+    };
+    add(sources, to, false, capMap);
+    for (const companion of companionsOf(capMap)) add(to, sources, true, companion);
+  }
+
+  #addSelfPart(part: RulePart, self: number): void {
+    if (part.kind === "ports") {
+      for (const { ports } of part.entries) {
+        this.rawRules.push({ kind: "self-ports", index: this.rawRules.length, self, protocol: part.protocol, ports });
       }
+      return;
     }
+    const add = (isCompanion: boolean, capMap: CapMap) =>
+      this.rawRules.push({ kind: "self-app", index: this.rawRules.length, self, isCompanion, capMap });
+    add(false, part.capMap);
+    for (const companion of companionsOf(part.capMap)) add(true, companion);
   }
 
-  #addAppRule(
-    isSelf: boolean,
-    isCompanion: boolean,
-    sources: readonly number[],
-    destinations: readonly number[],
-    capMap: CapMap,
-  ): void {
-    this.rawRules.push({
-      kind: "app",
-      index: this.rawRules.length,
-      isSelf,
-      isCompanion,
-      source: this.#sourceTemplate(isCompanion ? destinations : sources),
-      receivers: isCompanion ? sources : destinations,
-      selfSources: isSelf ? sources : [],
-      capMap,
-    });
+  #selfSource(atoms: readonly number[]): number {
+    const known = this.selfSources.findIndex((other) => other.join() === atoms.join());
+    return known >= 0 ? known : this.selfSources.push(atoms) - 1;
   }
 
   /** A via grant: its app capabilities reach nobody, but count for visibility (policy.md 11). */
@@ -247,7 +256,7 @@ export class Plan {
       const entries = part.entries.flatMap(({ selector, ports }) =>
         (blocks.get(selector) ?? []).map(({ destination, router }) => ({ atom: destination, ports, router })),
       );
-      this.#addPortsRule(part, sources, entries);
+      this.#addPortsRule(part.protocol, sources, entries);
     }
   }
 
@@ -292,6 +301,10 @@ export class Plan {
     this.#sourceIndex.set(key, index);
     return index;
   }
+}
+
+function companionsOf(capMap: CapMap): CapMap[] {
+  return COMPANIONS.filter(([name]) => Object.hasOwn(capMap, name)).map(([, companion]) => ({ [companion]: null }));
 }
 
 /** The addresses that an atom names by itself; undefined when it stands for nodes. */

@@ -10,7 +10,7 @@ import { Membership } from "./nodes/membership.ts";
 import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./nodes/node-class.ts";
 import { addressesOf, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
 import { type Atom, atomLiteral, type Plan } from "./plan.ts";
-import { type FilterWorld, PacketFilters } from "./views/packet-filter.ts";
+import { PacketFilters, type TailnetFilterWorld } from "./views/packet-filter.ts";
 import { electPrimary, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
 import { SourceContent } from "./views/source-content.ts";
 import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
@@ -32,7 +32,7 @@ export interface InitialState {
 }
 
 /** The nodes and users of a tailnet, indexed for one plan. */
-export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
+export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   readonly plan: Plan;
   readonly filters: PacketFilters;
   readonly ssh: SSHPolicies;
@@ -123,10 +123,12 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
     return node.tags.length > 0 || node.userId === null ? undefined : this.#users.get(node.userId);
   }
 
-  nodesOfUser(record: NodeRecord): readonly NodeRecord[] {
-    const { node } = record;
-    if (node.tags.length > 0 || node.userId === null) return [];
-    return this.slotsOfUser(node.userId).map((slot) => this.recordAt(slot));
+  nodesOf(userId: number): readonly NodeRecord[] {
+    return this.slotsOfUser(userId).map((slot) => this.recordAt(slot));
+  }
+
+  get userIds(): Iterable<number> {
+    return this.#userSlots.keys();
   }
 
   /** Slots of the untagged nodes of a user, ascending. */
@@ -187,7 +189,9 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
   peers(record: NodeRecord): Bitset {
     const peers = new Bitset();
     for (const atom of record.class.reach) peers.addAll(this.touching(atom));
-    for (const other of this.plan.selfSources.length === 0 ? [] : this.nodesOfUser(record)) {
+    const { userId, tags } = record.node;
+    const hasSelf = this.plan.selfSources.length > 0 && userId !== null && tags.length === 0;
+    for (const other of hasSelf ? this.nodesOf(userId) : []) {
       if (record.class.isSelfSource || other.class.isSelfSource) peers.add(other.slot);
     }
     peers.delete(record.slot);
@@ -264,7 +268,7 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
   #place(slot: number, parsed: ParsedNode, journal: Journal): void {
     const { node, ipv4, ipv6, subnets, exits } = parsed;
     const user = node.userId === null ? undefined : this.#users.get(node.userId);
-    const touches = this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range));
+    const touches = this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range, slot));
     const record: NodeRecord = {
       node,
       ipv4,
@@ -291,6 +295,7 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
       const slots = this.#userSlots.get(node.userId);
       if (slots === undefined) this.#userSlots.set(node.userId, new Set([slot]));
       else slots.add(slot);
+      this.filters.forgetUser(node.userId);
     }
   }
 
@@ -307,8 +312,15 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
     this.#noteNarrowed(journal);
     this.exitSlots.delete(slot);
     for (const { text } of record.subnets) this.#removeOwner(text, slot, journal);
-    if (node.userId !== null) this.#userSlots.get(node.userId)?.delete(slot);
+    if (node.userId !== null) this.#removeFromUser(node.userId, slot);
     if (--record.class.size === 0) this.#classes.delete(record.class.key);
+  }
+
+  #removeFromUser(userId: number, slot: number): void {
+    const slots = this.#userSlots.get(userId);
+    slots?.delete(slot);
+    if (slots?.size === 0) this.#userSlots.delete(userId);
+    this.filters.forgetUser(userId);
   }
 
   #classFor(touches: Touches, isExit: boolean): NodeClass {
@@ -320,10 +332,11 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
     return created;
   }
 
-  *#touchesInside(range: AddressRange): Generator<Touches, void> {
+  /** Touches of the nodes with an address in a range, but for a node that is being classified itself. */
+  *#touchesInside(range: AddressRange, except: number | null): Generator<Touches, void> {
     for (const slot of this.#addresses.slotsIn(range)) {
       const record = this.#records[slot];
-      if (record !== undefined) yield record.class.touches;
+      if (record !== undefined && slot !== except) yield record.class.touches;
     }
   }
 
@@ -367,7 +380,7 @@ export class TailnetState implements FilterWorld, RouteWorld, SSHWorld {
         continue;
       }
       prefix.primary = electPrimary(prefix.owners, holderOf(text));
-      prefix.overlapped = this.#membership.overlapping(prefix.range, (range) => this.#touchesInside(range));
+      prefix.overlapped = this.#membership.overlapping(prefix.range, (range) => this.#touchesInside(range, null));
     }
     if (isListChanged) this.#listRoutes(journal);
   }

@@ -9,7 +9,7 @@ import type { Journal, TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
 import type { SSHTemplate } from "../views/ssh-policies.ts";
 import { EffectBuilder } from "./effect-builder.ts";
-import { compareSnapshots, takeSnapshot, type ViewSnapshot } from "./view-snapshot.ts";
+import { compareSnapshots, takeSnapshot } from "./view-snapshot.ts";
 
 /** What is to change. */
 export interface TailnetChange {
@@ -39,6 +39,10 @@ export function applyChange(state: TailnetState, change: TailnetChange): PolicyE
   const journal: Journal = { sources: new Map(), prefixes: new Set() };
   for (const [slot, node] of change.nodes) state.replace(slot, node, journal);
   for (const slot of routers) state.reclassify(slot, journal);
+  // A router that was replaced may have been classified before a node behind its routes was.
+  for (const slot of change.nodes.size > 1 ? change.nodes.keys() : []) {
+    if ((state.recordIn(slot)?.subnets ?? []).length > 0) state.reclassify(slot, journal);
+  }
   state.settlePrefixes(journal, (prefix) => {
     const holder = before.primaries.get(prefix);
     return holder === undefined ? null : (state.record(holder)?.slot ?? null);
@@ -47,7 +51,13 @@ export function applyChange(state: TailnetState, change: TailnetChange): PolicyE
   const after = takeSnapshot(state, concerned, prefixes);
   const effect = new EffectBuilder();
   compareSnapshots(before, after, state, effect);
-  const transitions = concerned.map((slot) => transition(slot, before, after, change.changeUsers !== undefined));
+  const isUserChanged = change.changeUsers !== undefined;
+  const transitions = concerned.map((slot) => {
+    const old = before.nodes.get(slot)?.record;
+    const now = after.nodes.get(slot)?.record;
+    // A router's filter names the nodes behind its routes, so that theirs is its change too.
+    return { slot, old, now, isRestated: isUserChanged || routers.has(slot) || isRestated(old, now) };
+  });
   compareFilters(state, transitions, journal, effect);
   compareSSH(state, transitions, effect);
   compareAttributes(state, transitions, effect);
@@ -80,12 +90,6 @@ function prefixesOf(state: TailnetState, nodes: TailnetChange["nodes"], routers:
   }
   for (const slot of routers) add(state.recordAt(slot).subnets);
   return prefixes;
-}
-
-function transition(slot: number, before: ViewSnapshot, after: ViewSnapshot, isUserChanged: boolean): Transition {
-  const old = before.nodes.get(slot)?.record;
-  const now = after.nodes.get(slot)?.record;
-  return { slot, old, now, isRestated: isUserChanged || isRestated(old, now) };
 }
 
 function isRestated(old: NodeRecord | undefined, now: NodeRecord | undefined): boolean {
@@ -135,10 +139,9 @@ function addIds(state: TailnetState, slots: Bitset, ids: Set<number>): void {
 }
 
 function compareSSH(state: TailnetState, transitions: readonly Transition[], effect: EffectBuilder): void {
-  if (state.plan.ssh.length === 0) return;
   const slots = new Bitset();
   const restated = transitions.filter(({ isRestated }) => isRestated);
-  for (const { slot } of restated) slots.add(slot);
+  for (const { slot, old } of restated) if (state.plan.ssh.length > 0 || old === undefined) slots.add(slot);
   for (const template of state.plan.ssh) {
     const moved = restated.filter(({ old, now }) => isNamedBy(template, old) || isNamedBy(template, now));
     if (moved.length === 0) continue;

@@ -1,7 +1,7 @@
 // The views that a change of a few nodes can touch, as they are at one moment; two snapshots around the change tell what
 // it did. Only the nodes concerned are looked at pairwise, all other viewers as bitsets.
 import { Bitset, difference } from "../../bitset.ts";
-import { hasSameRoutes, isIPv4Hidden, type NodeRecord } from "../nodes/node-record.ts";
+import { hasSameAddresses, hasSameRoutes, isIPv4Hidden, type NodeRecord } from "../nodes/node-record.ts";
 import type { TailnetState } from "../tailnet-state.ts";
 import { exitViewersOf, maySeeExits, routerFor, viewersOf } from "../views/route-table.ts";
 import { type EffectBuilder, idsOf } from "./effect-builder.ts";
@@ -110,6 +110,7 @@ function compareNode(
 ): void {
   const old = before.nodes.get(slot);
   const now = after.nodes.get(slot);
+  if (old === undefined && now !== undefined) effect.selves.add(now.record.node.id);
   if (old === undefined || now === undefined) return;
   const kept = old.peers.clone();
   kept.retainAll(now.peers);
@@ -122,12 +123,14 @@ function compareNode(
     }
   }
   const peers = idsOf(kept, (at) => state.idAt(at));
-  const isHiddenNow = isIPv4Hidden(old.record) !== isIPv4Hidden(now.record);
+  const isMoved = !hasSameAddresses(old.record, now.record);
   // An exit node carries a capability in everybody's view (policy.md 17).
-  if (isHiddenNow || old.record.class.isExit !== now.record.class.isExit) effect.mark(peers, id, "changed");
+  if (isMoved || old.record.class.isExit !== now.record.class.isExit) effect.mark(peers, id, "changed");
   // A node that hides its IPv4 address sees nobody's.
-  if (isHiddenNow) for (const peer of peers) effect.mark([id], peer, "changed");
-  if (isHiddenNow || !hasSameRoutes(old.record, now.record)) effect.selves.add(id);
+  if (isIPv4Hidden(old.record) !== isIPv4Hidden(now.record)) {
+    for (const peer of peers) effect.mark([id], peer, "changed");
+  }
+  if (isMoved || !hasSameRoutes(old.record, now.record)) effect.selves.add(id);
 }
 
 function compareRoute(

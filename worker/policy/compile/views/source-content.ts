@@ -28,7 +28,7 @@ export interface SourceWorld {
 export class SourceContent {
   readonly template: SourceTemplate;
   readonly #literalHash: AddressHash;
-  #members = 0;
+  #memberAddresses = 0;
   #hash: AddressHash;
   #key: string | null = null;
   #rendered: readonly string[] | null = null;
@@ -41,14 +41,14 @@ export class SourceContent {
 
   /** Adds the addresses of a node. */
   join(addresses: readonly Address[]): void {
-    this.#members++;
+    this.#memberAddresses += addresses.length;
     this.#hash = addHash(this.#hash, this.#hashOf(addresses));
     this.forget();
   }
 
   /** Removes the addresses of a node that joined with the same ones. */
   leave(addresses: readonly Address[]): void {
-    this.#members--;
+    this.#memberAddresses -= addresses.length;
     this.#hash = removeHash(this.#hash, this.#hashOf(addresses));
     this.forget();
   }
@@ -70,7 +70,8 @@ export class SourceContent {
   /** True when the template stands for no address at all. */
   isEmpty(world: SourceWorld): boolean {
     const { template } = this;
-    if (template.hasAny || template.hasDangerAll || template.literal.length > 0 || this.#members > 0) return false;
+    if (template.hasAny || template.hasDangerAll || template.literal.length > 0 || this.#memberAddresses > 0)
+      return false;
     return !template.isNarrowed || this.render(world).length === 0;
   }
 

@@ -1,0 +1,160 @@
+// The engine after any series of changes against one that was built afresh, and the effects that it reported on the way
+// against a comparison of everything that every node sees.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type PolicyEffect, PolicyEngine, type PolicyNode, type PolicyUser } from "./engine.ts";
+import { type Policy, parsePolicy } from "./parse.ts";
+import { type Change, change, node, policyText, user } from "./testing/random-tailnet.ts";
+
+function parsed(text: string): Policy {
+  const result = parsePolicy(text, ["example.com"]);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.policy;
+}
+
+/** Everything that one node is told. */
+interface View {
+  readonly peers: ReadonlyMap<number, string>;
+  readonly filter: unknown;
+  readonly ssh: unknown;
+  readonly capMap: unknown;
+  readonly self: unknown;
+}
+
+function viewsOf(engine: PolicyEngine, ids: Iterable<number>): Map<number, View> {
+  const views = new Map<number, View>();
+  for (const id of ids) {
+    const peers = new Map<number, string>();
+    for (const peer of engine.peersOf(id)) {
+      peers.set(
+        peer,
+        JSON.stringify([engine.peerRoutes(id, peer), engine.peerCapMapOf(peer), engine.addressesOf(id, peer)]),
+      );
+    }
+    views.set(id, {
+      peers,
+      filter: engine.packetFilterOf(id),
+      ssh: engine.sshPolicyOf(id),
+      capMap: engine.capMapOf(id),
+      self: engine.ownRoutes(id),
+    });
+  }
+  return views;
+}
+
+class World {
+  readonly nodes = new Map<number, PolicyNode>();
+  readonly users = new Map<number, PolicyUser>();
+  policy: Policy;
+  readonly engine: PolicyEngine;
+
+  constructor(text: string, users: readonly PolicyUser[], nodes: readonly PolicyNode[]) {
+    this.policy = parsed(text);
+    for (const one of users) this.users.set(one.id, one);
+    for (const one of nodes) this.nodes.set(one.id, one);
+    this.engine = new PolicyEngine({ policy: this.policy, users: this.users.values(), nodes: this.nodes.values() });
+  }
+
+  apply(step: Change): PolicyEffect {
+    switch (step.kind) {
+      case "set-node":
+        return this.#setNode(step.node);
+      case "flip-online": {
+        const old = this.nodes.get(step.id);
+        return old === undefined ? this.engine.removeNode(step.id) : this.#setNode({ ...old, isOnline: !old.isOnline });
+      }
+      case "remove-node":
+        this.nodes.delete(step.id);
+        return this.engine.removeNode(step.id);
+      case "set-user":
+        this.users.set(step.user.id, step.user);
+        return this.engine.setUser(step.user);
+      case "remove-user":
+        this.users.delete(step.id);
+        return this.engine.removeUser(step.id);
+      case "set-policy":
+        this.policy = parsed(step.text);
+        return this.engine.setPolicy(this.policy);
+    }
+  }
+
+  #setNode(changed: PolicyNode): PolicyEffect {
+    this.nodes.set(changed.id, changed);
+    return this.engine.setNode(changed);
+  }
+
+  fresh(): PolicyEngine {
+    return new PolicyEngine({
+      policy: this.policy,
+      users: this.users.values(),
+      nodes: this.nodes.values(),
+      primaries: this.engine.primaries(),
+    });
+  }
+}
+
+const tailnet = fc.record({
+  text: policyText,
+  users: fc.uniqueArray(user, { selector: ({ id }) => id, maxLength: 3 }),
+  nodes: fc.uniqueArray(node, { selector: ({ id }) => id, maxLength: 7 }),
+});
+
+/** What the effect says of one viewer, as the peers that it sees afterwards and those whose view is said to differ. */
+function checkEffect(before: Map<number, View>, after: Map<number, View>, effect: PolicyEffect): void {
+  for (const [id, now] of after) {
+    const old = before.get(id);
+    const said = effect.viewers.get(id) ?? { added: [], removed: [], changed: [] };
+    const oldPeers = [...(old?.peers.keys() ?? [])];
+    const peers = [...now.peers.keys()];
+    expect(said.added, `added for ${id}`).toEqual(peers.filter((peer) => !oldPeers.includes(peer)));
+    expect(said.removed, `removed for ${id}`).toEqual(oldPeers.filter((peer) => !now.peers.has(peer)));
+    const differing = peers.filter((peer) => old?.peers.has(peer) && old.peers.get(peer) !== now.peers.get(peer));
+    for (const peer of differing) expect(said.changed, `changed for ${id}`).toContain(peer);
+    for (const peer of said.changed) expect(old?.peers.has(peer) && now.peers.has(peer), `kept ${peer}`).toBe(true);
+    if (!effect.filters.has(id)) expect(now.filter, `filter of ${id}`).toEqual(old?.filter);
+    if (!effect.sshPolicies.has(id)) expect(now.ssh, `ssh of ${id}`).toEqual(old?.ssh);
+    if (!effect.capMaps.has(id)) expect(now.capMap, `capMap of ${id}`).toEqual(old?.capMap);
+    if (!effect.selves.has(id)) expect(now.self, `self of ${id}`).toEqual(old?.self);
+  }
+  for (const viewer of effect.viewers.keys()) expect(after.has(viewer), `viewer ${viewer} exists`).toBe(true);
+}
+
+const RUNS = 300;
+
+test("after any series of changes every view is as if built afresh, and effects name all that differs", () => {
+  fc.assert(
+    fc.property(tailnet, fc.array(change, { maxLength: 8 }), ({ text, users, nodes }, steps) => {
+      const world = new World(text, users, nodes);
+      let before = viewsOf(world.engine, world.nodes.keys());
+      let primaries = world.engine.primaries();
+      for (const step of steps) {
+        const effect = world.apply(step);
+        const after = viewsOf(world.engine, world.nodes.keys());
+        expect(after).toEqual(viewsOf(world.fresh(), world.nodes.keys()));
+        checkEffect(before, after, effect);
+        for (const prefix of new Set([...primaries.keys(), ...world.engine.primaries().keys()])) {
+          const now = world.engine.primaries().get(prefix) ?? null;
+          if (now !== (primaries.get(prefix) ?? null)) expect(effect.primaries.get(prefix)).toBe(now);
+        }
+        before = after;
+        primaries = world.engine.primaries();
+      }
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test("visibility is symmetric and the list of peers agrees with single pairs", () => {
+  fc.assert(
+    fc.property(tailnet, ({ text, users, nodes }) => {
+      const { engine, nodes: all } = new World(text, users, nodes);
+      for (const a of all.keys()) {
+        for (const b of all.keys()) {
+          expect(engine.isVisible(a, b)).toBe(engine.peersOf(b).includes(a));
+          expect(engine.isVisible(a, b)).toBe(engine.isVisible(b, a));
+        }
+      }
+    }),
+    { numRuns: RUNS },
+  );
+});
