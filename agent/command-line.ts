@@ -53,7 +53,7 @@ export class UsageError extends Error {
 }
 
 /** Name of the environment variable of an option: `http-port` → `FLARESCALE_HTTP_PORT`. */
-export function environmentName(option: string): string {
+function environmentName(option: string): string {
   return `FLARESCALE_${option.toUpperCase().replaceAll("-", "_")}`;
 }
 
@@ -82,7 +82,7 @@ function parseArguments(table: OptionTable, argv: readonly string[]): Record<str
     return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     // Node's texts are good ("Unknown option '--x'"); from the second sentence on they talk about "--" alone.
-    throw new UsageError(String((error as Error).message).split(". ")[0]);
+    throw new UsageError(String((error as Error).message).split(/\.\s/)[0]);
   }
 }
 

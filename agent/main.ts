@@ -9,6 +9,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "carry the control connections of native clients to the Worker",
     load: async () => (await import("./gateway/command.ts")).gatewayCommand,
   },
+  doctor: {
+    summary: "find out why a client cannot reach its control server",
+    load: async () => (await import("./doctor/command.ts")).doctorCommand,
+  },
 };
 
 /** Where a run writes; tests pass their own. */

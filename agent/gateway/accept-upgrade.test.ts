@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -13,6 +13,9 @@ import { selfSignedCertificate } from "./certificate.ts";
 const CONTROL_HEAD =
   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tailscale-control-protocol\r\nConnection: upgrade\r\n\r\n";
 const DERP_HEAD = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n\r\n";
+
+/** RFC 6455 §1.3. */
+const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -268,6 +271,26 @@ describe("WebSocket of JS clients", () => {
       expect((await once(client, "close"))[0]).toBe(code);
     }
     await expect.poll(() => gateway.gateway.bridges).toBe(0);
+  });
+
+  it("ends within seconds when one side leaves and the other never ends by itself", { timeout: 20_000 }, async () => {
+    const { gateway } = await setUp({
+      onUpgrade: (request, socket) => {
+        const accept = createHash("sha1")
+          .update(`${request.headers["sec-websocket-key"]}${WEBSOCKET_GUID}`)
+          .digest("base64");
+        socket.write(
+          `HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        );
+        socket.resume(); // half open for ever: it is told of the end and does not answer
+        return true;
+      },
+    });
+    const client = new WebSocket(`ws://127.0.0.1:${gateway.httpPort}/live`);
+    await once(client, "open");
+    expect(gateway.gateway.bridges).toBe(1);
+    client.terminate();
+    await expect.poll(() => gateway.gateway.bridges, { timeout: 8_000 }).toBe(0);
   });
 
   it("holds back a Worker whose client does not read", async () => {

@@ -6,17 +6,15 @@ export const BRIDGE_KINDS = ["control", "derp", "websocket"] as const;
 export type BridgeKind = (typeof BRIDGE_KINDS)[number];
 
 /** Why a bridge ended; a label of the metrics. */
-export const END_CAUSES = [
-  "client-closed",
-  "client-reset",
-  "client-stalled",
-  "worker-closed",
-  "worker-error",
-  "worker-silent",
-  "worker-violation",
-  "drain",
-] as const;
-export type EndCause = (typeof END_CAUSES)[number];
+export type EndCause =
+  | "client-closed"
+  | "client-reset"
+  | "client-stalled"
+  | "worker-closed"
+  | "worker-error"
+  | "worker-silent"
+  | "worker-violation"
+  | "drain";
 
 /** One client joined to one WebSocket of the Worker. */
 export interface Bridge {

@@ -24,7 +24,7 @@ const RENEW_BEFORE_MS = 30 * 86_400_000;
 const KEPT_FILE = "gateway-tls.pem";
 
 /** Checks a certificate and its key. @throws Error that says what is wrong with them */
-export function parseCertificate(cert: string, key: string): Certificate {
+function parseCertificate(cert: string, key: string): Certificate {
   const leaf = new X509Certificate(cert);
   if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error("the key does not belong to the certificate");
   return {

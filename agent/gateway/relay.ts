@@ -36,8 +36,12 @@ export class Relay implements Bridge {
   start(clientHead: readonly Buffer[], workerHead: Buffer): void {
     const toWorker = this.#carry(this.#client, this.#worker, "toWorker");
     const toClient = this.#carry(this.#worker, this.#client, "toClient");
-    this.#client.on("end", () => this.#finish("client-closed", this.#worker)).on("close", () => this.#closed());
-    this.#worker.on("end", () => this.#finish("worker-closed", this.#client)).on("close", () => this.#closed());
+    this.#client
+      .on("end", () => this.#finish("client-closed", this.#worker))
+      .on("close", () => this.#closed(this.#worker));
+    this.#worker
+      .on("end", () => this.#finish("worker-closed", this.#client))
+      .on("close", () => this.#closed(this.#client));
     this.#client.on("error", () => this.#break("client-reset", this.#worker));
     this.#worker.on("error", () => this.#break("worker-error", this.#client));
     for (const chunk of clientHead) toWorker(chunk);
@@ -76,8 +80,9 @@ export class Relay implements Bridge {
     resetAfterFlush(other);
   }
 
-  #closed(): void {
-    if (!this.#client.destroyed || !this.#worker.destroyed) return;
-    this.#onEnd(this, this.#cause ?? "client-closed");
+  /** One side is closed; the other one may be half open still, and has nobody left to talk to. */
+  #closed(other: Socket): void {
+    if (other.destroyed) this.#onEnd(this, this.#cause ?? "client-closed");
+    else endLingering(other);
   }
 }
