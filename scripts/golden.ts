@@ -296,7 +296,8 @@ const TAILNET_STATE =
 
 function plainCapMap(capMap: Json): Json {
   const entries = Object.entries(capMap).filter(([name]) => !TAILNET_STATE.test(name));
-  return Object.fromEntries(entries.map(([name, values]) => [name, values ?? []]).sort());
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, values]) => [name, values ?? []]));
 }
 
 function main(folders: readonly string[]): void {

@@ -6,6 +6,7 @@ import { openDatabase } from "../../db/open.ts";
 import { TailnetStore } from "../../db/tailnet-store.ts";
 import { StreamBuffer } from "../connection/stream-buffer.ts";
 import { readSettings } from "../env.ts";
+import { builtInRelay } from "../platform/built-in-relay.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { fromHex, toHex } from "../protocol/bytes.ts";
@@ -16,7 +17,6 @@ import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isKeyExpired } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { Administration, type AdministrationMethod } from "./administration.ts";
-import { builtInRelay } from "../platform/built-in-relay.ts";
 import { ControlServer } from "./control-server.ts";
 
 /** One tailnet. */
