@@ -183,6 +183,7 @@ export type DeviceFilter = readonly [property: (typeof DEVICE_FILTERS)[number], 
 export function meetsFilters(device: DeviceDetails, filters: readonly DeviceFilter[]): boolean {
   return filters.every(([property, wanted]) => {
     const actual = device[property];
+    if (actual === undefined) return false;
     return typeof actual === "object" ? actual.includes(wanted) : String(actual) === wanted;
   });
 }

@@ -8,6 +8,9 @@ import { describeRefusal, type Refusal } from "../tailnet/refusal.ts";
 /** Answers an exception. */
 export function onError(error: Error, c: Context): Response {
   const { status, message } = describeError(error, c);
+  if (error instanceof RefusalException && error.refusal.reason === "policy-tests-failed") {
+    return c.json({ message, data: error.refusal.failures }, status);
+  }
   return c.json({ message }, status);
 }
 
@@ -25,8 +28,13 @@ export function onNotFound(c: Context): Response {
 }
 
 /** An exception that answers a refusal of the domain. */
-export function refusalException(refusal: Refusal): HTTPException {
-  return new HTTPException(STATUS[refusal.reason], { message: describeRefusal(refusal) });
+export class RefusalException extends HTTPException {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(STATUS[refusal.reason], { message: describeRefusal(refusal) });
+    this.refusal = refusal;
+  }
 }
 
 const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {
@@ -46,5 +54,6 @@ const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {
   invalid: 400,
   conflict: 409,
   "policy-invalid": 400,
+  "policy-tests-failed": 400,
   "precondition-failed": 412,
 };

@@ -14,6 +14,7 @@ import {
 } from "../mapper/to-device.ts";
 import { randomBytes } from "../platform/random.ts";
 import { type PolicyProblem, parsePolicy } from "../policy/parse.ts";
+import type { TestFailure } from "../policy/policy-tests.ts";
 import { toHex, utf8 } from "../protocol/bytes.ts";
 import { DEVICE_PAGE_MAX } from "../protocol/limits.ts";
 import type { Outcome, TailnetRuntime } from "../runtime/tailnet-runtime.ts";
@@ -29,7 +30,7 @@ import {
 } from "../tailnet/commands/administer-node.ts";
 import { approveLogin, denyLogin, waiting } from "../tailnet/commands/decide-login.ts";
 import { type AuthKeySpec, bootstrap, createAuthKey, revokeKey } from "../tailnet/commands/manage-keys.ts";
-import { setPolicy } from "../tailnet/commands/set-policy.ts";
+import { failedTests, setPolicy } from "../tailnet/commands/set-policy.ts";
 import type { ApiToken } from "../tailnet/entities/api-token.ts";
 import type { AuthKey } from "../tailnet/entities/auth-key.ts";
 import type { Node } from "../tailnet/entities/node.ts";
@@ -94,6 +95,8 @@ export interface PolicyRecord extends PolicyVersion {
 export interface PolicyFindings {
   readonly errors: readonly PolicyProblem[];
   readonly warnings: readonly PolicyProblem[];
+  /** Tests that fail; none are run while there are errors. */
+  readonly failures: readonly TestFailure[];
 }
 
 /** What a login page needs to know of the browser that asks for it. */
@@ -230,10 +233,20 @@ export class Administration {
     });
   }
 
-  /** Checks a policy file; changes nothing. */
+  /** Checks a policy file and runs its tests; changes nothing. */
   checkPolicy(text: string): PolicyFindings {
     const parsed = parsePolicy(text);
-    return parsed.ok ? { errors: [], warnings: parsed.warnings } : { errors: parsed.problems, warnings: [] };
+    if (!parsed.ok) return { errors: parsed.problems, warnings: [], failures: [] };
+    return { errors: [], warnings: parsed.warnings, failures: failedTests(this.#tailnet, parsed.policy) };
+  }
+
+  /** Runs tests, written as in the section `tests`, against the policy in force. */
+  runPolicyTests(text: string): PolicyFindings {
+    const parsed = parsePolicy(`{"tests":\n${text}}`);
+    const moved = (problem: PolicyProblem) => ({ ...problem, line: Math.max(1, problem.line - 1) });
+    if (!parsed.ok) return { errors: parsed.problems.map(moved), warnings: [], failures: [] };
+    const policy = { ...this.#tailnet.compiledPolicy, tests: parsed.policy.tests, sshTests: [] };
+    return { errors: [], warnings: [], failures: failedTests(this.#tailnet, policy) };
   }
 
   /** The browser that holds a session cookie; one without a valid cookie gets a new session. */

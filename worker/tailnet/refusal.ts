@@ -1,5 +1,6 @@
 // Why the domain refuses a command. Reasons are precise here; each caller maps them to what it may tell: a
 // RegisterResponse.Error (below) or an HTTP status (middleware/on-error.ts).
+import type { TestFailure } from "../policy/policy-tests.ts";
 import { unreachable } from "../protocol/errors.ts";
 
 /** A refusal; a `switch` over `reason` is exhaustive. */
@@ -20,6 +21,7 @@ export type Refusal =
   | { readonly reason: "invalid"; readonly detail: string }
   | { readonly reason: "conflict"; readonly detail: string }
   | { readonly reason: "policy-invalid"; readonly detail: string }
+  | { readonly reason: "policy-tests-failed"; readonly failures: readonly TestFailure[] }
   | { readonly reason: "precondition-failed" };
 
 /** A refusal as a sentence for the person who caused it; fixed words, tag and tailnet names aside. */
@@ -55,6 +57,8 @@ export function describeRefusal(refusal: Refusal): string {
     case "conflict":
     case "policy-invalid":
       return refusal.detail;
+    case "policy-tests-failed":
+      return "test(s) failed";
     case "precondition-failed":
       return "precondition failed, invalid old hash";
     default:

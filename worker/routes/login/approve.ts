@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { html } from "hono/html";
 import { HTTPException } from "hono/http-exception";
-import { refusalException } from "../../middleware/on-error.ts";
+import { RefusalException } from "../../middleware/on-error.ts";
 import { administrationOf, type RemoteAdministration } from "../../middleware/tailnet-for.ts";
 import type { Visit } from "../../objects/administration.ts";
 import { toBase64 } from "../../protocol/bytes.ts";
@@ -30,7 +30,7 @@ approveRoutes.get("/a/:id", async (c) => {
     administration.visit(readSession(c)),
     administration.pendingRegistration(id),
   ]);
-  if (pending === null) throw refusalException({ reason: "not-found", what: "registration" });
+  if (pending === null) throw new RefusalException({ reason: "not-found", what: "registration" });
   writeSession(c, visit.cookie);
   if (visit.user === null) return await signInPage(c, visit, `/a/${id}`);
   return await page(c, "Connect this device?", decisionForms(pending, visit.user, visit));
@@ -39,7 +39,7 @@ approveRoutes.get("/a/:id", async (c) => {
 approveRoutes.post("/a/:id/approve", async (c) => {
   const { id, user, administration } = await readDecision(c);
   const outcome = await administration.approveLogin(id, user);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return await page(
     c,
     "Device connected",
@@ -50,7 +50,7 @@ approveRoutes.post("/a/:id/approve", async (c) => {
 approveRoutes.post("/a/:id/deny", async (c) => {
   const { id, user, administration } = await readDecision(c);
   const outcome = await administration.denyLogin(id, user);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return await page(c, "Device denied", html`<p>The device was not connected. You may close this page.</p>`);
 });
 

@@ -24,7 +24,7 @@ homeRoutes.get("/", async (c) => {
       <ul>
         <li><a href="/health">/health</a>: status for monitors</li>
         <li><a href="/api/v2/openapi.json">/api/v2/openapi.json</a>: description of the REST API</li>
-        <li><code>docs/</code> of the repository: deploy.md, gateway.md, api.md</li>
+        <li><code>docs/</code> of the repository: deploy.md, self-host.md</li>
       </ul>
     `,
   );

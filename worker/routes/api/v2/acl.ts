@@ -1,10 +1,9 @@
 // The policy file: read in three representations, replaced under a precondition, checked (api-v2.md 2.6).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { HTTPException } from "hono/http-exception";
-import { refusalException } from "../../../middleware/on-error.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import { readText } from "../../../middleware/request-body.ts";
-import type { PolicyRecord } from "../../../objects/administration.ts";
+import type { PolicyFindings, PolicyRecord } from "../../../objects/administration.ts";
 import type { PolicyProblem } from "../../../policy/parse.ts";
 import { toBase64, utf8 } from "../../../protocol/bytes.ts";
 import { POLICY_MAX_TEXT } from "../../../protocol/limits.ts";
@@ -21,17 +20,13 @@ const file = { schema: { type: "object" as const, description: "A policy file." 
 const bothForms = { "application/json": file, [HUJSON]: file };
 const etag = { ETag: { schema: { type: "string" as const }, description: "Tag of the policy file, quoted." } };
 
+const sentences = z.array(z.string()).readonly();
 const Verdict = z
   .object({
     message: z.string().optional(),
     data: z
-      .array(
-        z.object({
-          user: z.string(),
-          errors: z.array(z.string()).optional(),
-          warnings: z.array(z.string()).optional(),
-        }),
-      )
+      .array(z.object({ user: z.string(), errors: sentences.optional(), warnings: sentences.optional() }))
+      .readonly()
       .optional(),
   })
   .openapi("PolicyVerdict", { description: "Empty when all is well." });
@@ -77,8 +72,9 @@ const validatePolicyFile = apiRoute("validatePolicyFile", {
   method: "post",
   path: "/tailnet/{tailnet}/acl/validate",
   tags: TAGS,
-  summary: "Check a policy file",
-  description: "Changes nothing. Findings come with status 200.",
+  summary: "Check a policy file, or run tests",
+  description:
+    "A policy file, whose tests are run too, or a list of tests for the file in force. Changes nothing; findings come with status 200.",
   request: { params, body: { content: bothForms } },
   responses: { 200: reply(Verdict, "What is wrong with the file") },
 });
@@ -103,21 +99,26 @@ aclRoutes.openapi(setPolicyFile, async (c) => {
   const { administration, actor } = c.var;
   const text = await readText(c.req.raw, POLICY_MAX_TEXT);
   const outcome = await administration.setPolicy(text, actor.user, tagOf(c.req.valid("header")["if-match"] ?? "*"));
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return policyFile(c, outcome.result);
 });
 
 aclRoutes.openapi(validatePolicyFile, async (c) => {
+  const { administration } = c.var;
   const text = await readText(c.req.raw, POLICY_MAX_TEXT);
-  if (text.trimStart().startsWith("["))
-    throw new HTTPException(501, { message: "tests without a policy file are not supported yet" });
-  const { errors, warnings } = await c.var.administration.checkPolicy(text);
-  const [first] = errors;
-  if (first !== undefined)
-    return c.json({ message: sentenceOf(first), data: [{ user: "", errors: errors.map(sentenceOf) }] }, 200);
-  if (warnings.length === 0) return c.json({}, 200);
-  return c.json({ message: "warning(s) found", data: [{ user: "", warnings: warnings.map(sentenceOf) }] }, 200);
+  const areTests = text.trimStart().startsWith("[");
+  const findings = await (areTests ? administration.runPolicyTests(text) : administration.checkPolicy(text));
+  return c.json(verdictOf(findings), 200);
 });
+
+/** Clients take any message for a fault, and warnings for worth one. */
+function verdictOf({ errors, warnings, failures }: PolicyFindings): z.input<typeof Verdict> {
+  const [first] = errors;
+  if (first !== undefined) return { message: sentenceOf(first), data: [{ user: "", errors: errors.map(sentenceOf) }] };
+  if (failures.length > 0) return { message: "test(s) failed", data: failures };
+  if (warnings.length === 0) return {};
+  return { message: "warning(s) found", data: [{ user: "", warnings: warnings.map(sentenceOf) }] };
+}
 
 /** The file in the form that the caller accepts; `never`, because a schema of responses cannot say "text or JSON". */
 function policyFile(c: Context, policy: PolicyRecord): never {

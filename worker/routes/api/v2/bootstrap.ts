@@ -3,7 +3,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { readSettings } from "../../../env.ts";
 import { presentedToken } from "../../../middleware/authenticate.ts";
-import { refusalException } from "../../../middleware/on-error.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import { administrationOf } from "../../../middleware/tailnet-for.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { hashSecret, matchesHash } from "../../../tailnet/entities/secret-token.ts";
@@ -45,7 +45,7 @@ export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
 bootstrapRoutes.openapi(bootstrap, async (c) => {
   checkSecret(c.req.header("authorization") ?? "", readSettings(c.env).bootstrapSecret);
   const outcome = await administrationOf(c.env).bootstrap(c.req.valid("json").loginName);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { user, text } = outcome.result;
   const { displayName, loginName, profilePicUrl, role } = user;
   const created = formatTime(user.createdAt);

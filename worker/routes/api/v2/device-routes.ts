@@ -1,6 +1,6 @@
 // Routes of a device: what it advertises and what is enabled (api-v2.md 2.4).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { refusalException } from "../../../middleware/on-error.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import { NODE_MAX_ROUTES } from "../../../protocol/limits.ts";
 import { apiRoute, body, reply } from "./api-route.ts";
 import { DeviceId, RoutesSchema } from "./device-schema.ts";
@@ -33,7 +33,7 @@ export const deviceRouteRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceRouteRoutes.openapi(listDeviceRoutes, async (c) => {
   const routes = await c.var.administration.deviceRoutes(c.req.param("deviceId"), c.var.ownerId);
-  if (routes === null) throw refusalException({ reason: "not-found", what: "device" });
+  if (routes === null) throw new RefusalException({ reason: "not-found", what: "device" });
   return c.json(routes, 200);
 });
 
@@ -41,6 +41,6 @@ deviceRouteRoutes.openapi(setDeviceRoutes, async (c) => {
   const { administration, ownerId } = c.var;
   const routes = c.req.valid("json").routes ?? [];
   const outcome = await administration.setDeviceRoutes(c.req.param("deviceId"), routes, ownerId);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return c.json(outcome.result, 200);
 });

@@ -3,7 +3,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { DEVICE_FILTERS, type DeviceFilter } from "../../../mapper/to-device.ts";
-import { refusalException } from "../../../middleware/on-error.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import type { DeviceAction } from "../../../objects/administration.ts";
 import { NODE_MAX_TAGS } from "../../../protocol/limits.ts";
 import { type Authorized, apiRoute, body, Done, reply } from "./api-route.ts";
@@ -107,7 +107,7 @@ deviceRoutes.openapi(listDevices, async (c) => {
 deviceRoutes.openapi(getDevice, async (c) => {
   const { administration, ownerId } = c.var;
   const device = await administration.device(c.req.param("deviceId"), c.req.valid("query").fields === "all", ownerId);
-  if (device === null) throw refusalException({ reason: "not-found", what: "device" });
+  if (device === null) throw new RefusalException({ reason: "not-found", what: "device" });
   return c.json(device, 200);
 });
 
@@ -138,7 +138,7 @@ async function change(
 ): Promise<Record<string, never>> {
   const { administration, actor, ownerId } = c.var;
   const outcome = await administration.changeDevice(c.req.param("deviceId"), action, actor.user, ownerId);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return {};
 }
 

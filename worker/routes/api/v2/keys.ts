@@ -2,7 +2,7 @@
 // identities are not here yet.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import { refusalException } from "../../../middleware/on-error.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import type { KeyOwners, KeyRecord } from "../../../objects/administration.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { NODE_MAX_TAGS } from "../../../protocol/limits.ts";
@@ -131,7 +131,8 @@ keyRoutes.openapi(listKeys, async (c) => {
 
 keyRoutes.openapi(getKey, async (c) => {
   const key = await c.var.administration.key(c.req.param("keyId"));
-  if (key === null || !mayTouch(c.var.actor, key, "read")) throw refusalException({ reason: "not-found", what: "key" });
+  if (key === null || !mayTouch(c.var.actor, key, "read"))
+    throw new RefusalException({ reason: "not-found", what: "key" });
   return c.json(toKey(key), 200);
 });
 
@@ -141,7 +142,7 @@ keyRoutes.openapi(createAuthKey, async (c) => {
   // Otherwise members would approve their own devices.
   if (spec.isPreauthorized && ownerId !== null) throw forbidden();
   const outcome = await administration.createAuthKey(actor.user, spec);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { key, text } = outcome.result;
   return c.json({ ...toKey(key), key: text }, 200);
 });
@@ -149,10 +150,10 @@ keyRoutes.openapi(createAuthKey, async (c) => {
 keyRoutes.openapi(deleteKey, async (c) => {
   const { administration, actor } = c.var;
   const key = await administration.key(c.req.param("keyId"));
-  if (key === null || !mayTouch(actor, key, "read")) throw refusalException({ reason: "not-found", what: "key" });
+  if (key === null || !mayTouch(actor, key, "read")) throw new RefusalException({ reason: "not-found", what: "key" });
   if (!mayTouch(actor, key, "write")) throw forbidden();
   const outcome = await administration.revokeKey(key.id);
-  if (!outcome.ok) throw refusalException(outcome.refusal);
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return c.json({}, 200);
 });
 
