@@ -34,31 +34,32 @@ export const ALLOW_ALL: AccessRule = {
 /** Reads `acls`. */
 export function readAcls(node: Node, context: RuleContext): AccessRule[] {
   const known = ["action", "src", "dst", "users", "ports", "proto", "srcPosture"];
-  return readRules(node, "acls", known, context, (fields, where, at) => readAcl(fields, where, at, context));
+  return readRules(node, { section: "acls", known, readBody: readAcl }, context);
 }
 
 /** Reads `grants`. */
 export function readGrants(node: Node, context: RuleContext): AccessRule[] {
   const known = ["src", "dst", "ip", "app", "via", "srcPosture"];
-  return readRules(node, "grants", known, context, (fields, where, at) => readGrant(fields, where, at, context));
+  return readRules(node, { section: "grants", known, readBody: readGrant }, context);
 }
 
 type RuleBody = Omit<AccessRule, "section" | "index" | "line" | "postures">;
 
-function readRules(
-  node: Node,
-  section: AccessRule["section"],
-  known: readonly string[],
-  context: RuleContext,
-  readBody: (fields: Fields, where: string, at: number) => RuleBody,
-): AccessRule[] {
+/** What tells the two sections apart. */
+interface Section {
+  readonly section: AccessRule["section"];
+  readonly known: readonly string[];
+  readonly readBody: (fields: Fields, where: string, at: number, context: RuleContext) => RuleBody;
+}
+
+function readRules(node: Node, { section, known, readBody }: Section, context: RuleContext): AccessRule[] {
   const rules: AccessRule[] = [];
   const lines = lineCounter(context.text);
   for (const [index, item] of readList(node, section, context.problems).entries()) {
     const where = `${section}[${index}]`;
     const fields = readFields(item, where, known, context.problems);
     if (fields === undefined) continue;
-    const body = readBody(fields, where, item.offset);
+    const body = readBody(fields, where, item.offset, context);
     const postures = readSrcPosture(fields.get("srcPosture"), where, context);
     rules.push({ ...body, section, index, line: lines(item.offset), postures });
   }
@@ -72,9 +73,9 @@ function readAcl(fields: Fields, where: string, at: number, context: RuleContext
     problems.error(`action=${quote(action?.value ?? "")} is not supported`, action?.at ?? at);
   }
   const protocol = readProtocol(fields.get("proto"), where, problems);
-  const sources = readSources(renamed(fields, "src", "users", where, problems), where, context);
+  const sources = readSources(renamed(fields, ["src", "users"], where, problems), where, context);
   const entries: (PortEntry & { readonly isAutogroup: boolean })[] = [];
-  for (const text of readTexts(renamed(fields, "dst", "ports", where, problems), `${where}.dst`, problems)) {
+  for (const text of readTexts(renamed(fields, ["dst", "ports"], where, problems), `${where}.dst`, problems)) {
     const entry = readAclDestination(text, protocol, context);
     if (entry !== undefined) entries.push(entry);
   }
@@ -99,7 +100,7 @@ function isSelfEntry(entry: PortEntry): boolean {
 }
 
 /** The field under its new or its old name; both at once are an error. */
-function renamed(fields: Fields, name: string, old: string, where: string, problems: Problems): Node | undefined {
+function renamed(fields: Fields, [name, old]: readonly [string, string], where: string, problems: Problems) {
   const node = fields.get(name);
   const legacy = fields.get(old);
   if (node !== undefined && legacy !== undefined) {

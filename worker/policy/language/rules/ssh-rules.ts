@@ -47,7 +47,7 @@ function readRule(fields: Fields, where: string, at: number, context: RuleContex
   const action = readAction(fields, where, at, problems);
   const sources = readSources(fields, where, context);
   const destinations = readDestinations(fields, where, context);
-  checkPairs(action, sources, destinations, at, problems);
+  checkPairs({ action, sources, destinations }, at, problems);
   return {
     action,
     sources,
@@ -92,9 +92,7 @@ function readDestinations(fields: Fields, where: string, context: RuleContext): 
 
 /** Refuses the pairs of sources and destinations that may not be granted (policy.md 16.1). */
 function checkPairs(
-  action: SSHAccessRule["action"],
-  sources: readonly Selector[],
-  destinations: readonly Selector[],
+  { action, sources, destinations }: Pick<SSHAccessRule, "action" | "sources" | "destinations">,
   at: number,
   problems: Problems,
 ): void {
