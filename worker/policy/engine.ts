@@ -3,10 +3,10 @@
 // proportion to the views that it touches. Pure and synchronous.
 import type { CapMap, FilterRule } from "../protocol/control/filter-rule.ts";
 import type { SSHPolicy } from "../protocol/control/ssh.ts";
-import { applyChange } from "./compile/change/apply-change.ts";
+import { applyChange, applyNode } from "./compile/change/apply-change.ts";
 import { compareStates } from "./compile/change/compare-states.ts";
-import { NO_EFFECT } from "./compile/change/effect-builder.ts";
-import { isIPv4Hidden, isSameNode, type NodeRecord } from "./compile/nodes/node-record.ts";
+import { idsOf, NO_EFFECT } from "./compile/change/slot-effect.ts";
+import { isSameNode, type NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
 import { oneCGNATKey } from "./compile/views/node-attributes.ts";
@@ -53,7 +53,7 @@ export class PolicyEngine {
   setNode(node: PolicyNode): PolicyEffect {
     const old = this.#state.record(node.id);
     if (old !== undefined && isSameNode(old.node, node)) return NO_EFFECT;
-    return applyChange(this.#state, { nodes: new Map([[this.#state.slotFor(node.id), node]]) });
+    return applyNode(this.#state, this.#state.slotFor(node.id), node);
   }
 
   /** Removes a node; unknown ids change nothing. */
@@ -92,14 +92,7 @@ export class PolicyEngine {
   peersOf(id: number): readonly number[] {
     const record = this.#state.record(id);
     if (record === undefined) return [];
-    const ids: number[] = [];
-    let isAscending = true;
-    this.#state.peers(record).visit((slot) => {
-      const peer = this.#state.idAt(slot);
-      isAscending &&= peer > (ids.at(-1) ?? -1);
-      ids.push(peer);
-    });
-    return isAscending ? ids : ids.sort((a, b) => a - b);
+    return idsOf(this.#state.peers(record), this.#state.ids);
   }
 
   /** Tells whether two nodes see each other; symmetric. */
@@ -169,7 +162,7 @@ export class PolicyEngine {
   addressesOf(viewer: number, peer: number): readonly string[] {
     const [from, to] = [this.#state.record(viewer), this.#state.record(peer)];
     if (from === undefined || to === undefined) return [];
-    const ipv4 = isIPv4Hidden(from) || isIPv4Hidden(to) ? null : to.node.ipv4;
+    const ipv4 = from.isIPv4Hidden || to.isIPv4Hidden ? null : to.node.ipv4;
     return [ipv4, to.node.ipv6].filter((address) => address !== null);
   }
 

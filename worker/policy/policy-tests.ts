@@ -2,7 +2,7 @@
 // refused as a whole; an entry that makes no sense fails like one that does not hold.
 
 import { type AddressRange, formatAddress, parseAddress, parseRange } from "../protocol/ip.ts";
-import { addressesOf, type NodeRecord } from "./compile/nodes/node-record.ts";
+import type { NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan, type PortsRule } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
 import { isLoginMapped } from "./compile/views/ssh-policies.ts";
@@ -203,7 +203,7 @@ interface Verdict {
 /** What the SSH rules of one node say about a login from another, from every address of it. */
 function verdictOf(from: NodeRecord, to: NodeRecord, login: string, state: TailnetState): Verdict {
   const rules = state.ssh.policyOf(to).rules.filter((rule) => isLoginMapped(rule, login));
-  const verdicts = addressesOf(from).map((address) => {
+  const verdicts = from.addresses.map((address) => {
     const text = formatAddress(address);
     const matching = rules.filter((rule) => rule.principals.some(({ nodeIP }) => nodeIP === text));
     const isChecked = matching.some(({ action }) => action.holdAndDelegate !== undefined);

@@ -84,9 +84,11 @@ function parseGroups(text: string, endsAddress: boolean): number[] | undefined {
 export function formatAddress(address: Address): string {
   if (isIPv4(address)) return formatIPv4(Number(address));
   if (address >= MAPPED && address <= MAPPED + 0xffff_ffffn) return `::ffff:${formatIPv4(Number(address - MAPPED))}`;
-  const digits = (address - V6).toString(16).padStart(32, "0");
-  const groups: string[] = [];
-  for (let i = 0; i < 32; i += 4) groups.push(digits.slice(i, i + 4).replace(/^0{1,3}/, ""));
+  const groups: number[] = [];
+  for (let shift = 96n; shift >= 0n; shift -= 32n) {
+    const word = Number((address >> shift) & 0xffff_ffffn);
+    groups.push(word >>> 16, word & 0xffff);
+  }
   return compressZeros(groups);
 }
 
@@ -95,19 +97,20 @@ function formatIPv4(value: number): string {
 }
 
 /** Joins eight groups, with `::` for the first of the longest runs of at least two zeros. */
-function compressZeros(groups: readonly string[]): string {
+function compressZeros(groups: readonly number[]): string {
   let start = 0;
   let length = 1;
   for (let i = 0; i < 8; i++) {
     let end = i;
-    while (end < 8 && groups[end] === "0") end++;
+    while (end < 8 && groups[end] === 0) end++;
     if (end - i > length) {
       start = i;
       length = end - i;
     }
   }
-  if (length < 2) return groups.join(":");
-  return `${groups.slice(0, start).join(":")}::${groups.slice(start + length).join(":")}`;
+  const texts = groups.map((group) => group.toString(16));
+  if (length < 2) return texts.join(":");
+  return `${texts.slice(0, start).join(":")}::${texts.slice(start + length).join(":")}`;
 }
 
 /** Parses `address/bits`; host bits are kept. Undefined when malformed. */

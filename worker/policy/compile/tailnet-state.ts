@@ -5,13 +5,14 @@ import type { Address, AddressRange } from "../../protocol/ip.ts";
 import { Bitset } from "../bitset.ts";
 import type { PolicyNode, PolicyUser } from "../inventory.ts";
 import { EVERYTHING, type PrefixSet, prefixSet } from "../prefix-set.ts";
+import type { SlotIds } from "./change/slot-effect.ts";
 import { AddressIndex } from "./nodes/address-index.ts";
 import { Membership } from "./nodes/membership.ts";
 import { classKey, MEMBER, type NodeClass, nodeClass, type Touches } from "./nodes/node-class.ts";
-import { addressesOf, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
+import { hasSameAddresses, hasSameRoutes, hasSameTags, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
 import { type Atom, atomLiteral, type Plan } from "./plan.ts";
 import { PacketFilters, type TailnetFilterWorld } from "./views/packet-filter.ts";
-import { electPrimary, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { accessTo, electPrimary, NO_ACCESS, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
 import { SourceContent } from "./views/source-content.ts";
 import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
 
@@ -43,8 +44,11 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   readonly #users: ReadonlyMap<number, PolicyUser>;
   readonly #records: (NodeRecord | undefined)[] = [];
   readonly #slots = new Map<number, number>();
+  #ids: number[] = [];
   readonly #freeSlots: number[] = [];
   readonly #classes = new Map<string, NodeClass>();
+  /** Peers by class, as long as no node changes. */
+  readonly #classPeers = new Map<NodeClass, Bitset>();
   readonly #addresses = new AddressIndex();
   readonly #members: Bitset[];
   readonly #touching: Bitset[];
@@ -72,21 +76,17 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     const parsed: [number, ParsedNode][] = nodes
       .toSorted((a, b) => a.id - b.id)
       .map((node, i) => [slots?.get(node.id) ?? i, this.#parse(node)]);
-    this.#addresses.load(parsed.flatMap(([slot, node]) => addressesOf(node).map((address) => ({ address, slot }))));
+    this.#addresses.load(parsed.flatMap(([slot, node]) => node.addresses.map((address) => ({ address, slot }))));
     for (const [slot, node] of parsed) {
       this.#slots.set(node.node.id, slot);
+      this.#ids[slot] = node.node.id;
       this.#place(slot, node, journal);
     }
-    for (let slot = 0; slot < this.#records.length; slot++) {
+    for (let slot = 0; slot < this.#ids.length; slot++) {
       if (this.#records[slot] === undefined) this.#freeSlots.push(slot);
     }
     for (const slot of this.#routersOverNodes()) this.reclassify(slot, journal);
     this.settlePrefixes(journal, (prefix) => this.#slots.get(holders?.get(prefix) ?? -1) ?? null);
-  }
-
-  /** One more than the highest slot ever used. */
-  get slotCount(): number {
-    return this.#records.length;
   }
 
   /** The slot of every node, by id. */
@@ -110,8 +110,14 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     return this.#records[slot];
   }
 
+  /** Id of the node that is or was in a slot. */
   idAt(slot: number): number {
-    return this.recordAt(slot).node.id;
+    return this.#ids[slot] as number;
+  }
+
+  /** Ids by slot; see {@link SlotIds}. */
+  get ids(): SlotIds {
+    return this.#ids;
   }
 
   get records(): Iterable<NodeRecord> {
@@ -162,7 +168,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   }
 
   memberAddresses(atoms: readonly number[]): readonly Address[] {
-    return this.#addresses.addressesOf(this.memberSlots(atoms), (slot) => addressesOf(this.recordAt(slot)));
+    return this.#addresses.addressesOf(this.memberSlots(atoms), (slot) => this.recordAt(slot).addresses);
   }
 
   /** Every address that a destination atom stands for. */
@@ -179,7 +185,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
       for (const slot of this.#addresses.slotsIn(range)) {
         const record = this.recordAt(slot);
         if (record.class.touched.has(atom)) continue;
-        for (const address of addressesOf(record)) failing.push({ first: address, last: address });
+        for (const address of record.addresses) failing.push({ first: address, last: address });
       }
     }
     return failing;
@@ -187,14 +193,22 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
 
   /** Slots of the peers of a node (policy.md 13). */
   peers(record: NodeRecord): Bitset {
-    const peers = new Bitset();
-    for (const atom of record.class.reach) peers.addAll(this.touching(atom));
+    const peers = this.#peersOfClass(record.class).clone();
     const { userId, tags } = record.node;
     const hasSelf = this.plan.selfSources.length > 0 && userId !== null && tags.length === 0;
     for (const other of hasSelf ? this.nodesOf(userId) : []) {
       if (record.class.isSelfSource || other.class.isSelfSource) peers.add(other.slot);
     }
     peers.delete(record.slot);
+    return peers;
+  }
+
+  #peersOfClass(nodeClass: NodeClass): Bitset {
+    const known = this.#classPeers.get(nodeClass);
+    if (known !== undefined) return known;
+    const peers = new Bitset();
+    nodeClass.reach.visit((atom) => peers.addAll(this.touching(atom)));
+    this.#classPeers.set(nodeClass, peers);
     return peers;
   }
 
@@ -231,7 +245,13 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
 
   /** The slot for a node id, an unused one if the node is new. */
   slotFor(id: number): number {
-    const slot = this.#slots.get(id) ?? this.#freeSlots.pop() ?? this.#records.length;
+    const known = this.#slots.get(id);
+    if (known !== undefined) return known;
+    const free = this.#freeSlots.pop();
+    const slot = free ?? this.#ids.length;
+    // Effects that were handed out still name the slot's old node.
+    if (free !== undefined) this.#ids = this.#ids.slice();
+    this.#ids[slot] = id;
     this.#slots.set(id, slot);
     return slot;
   }
@@ -240,7 +260,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   replace(slot: number, node: PolicyNode | null, journal: Journal): void {
     const old = this.#records[slot];
     if (old !== undefined) {
-      for (const address of addressesOf(old)) this.#addresses.delete(address, slot);
+      for (const address of old.addresses) this.#addresses.delete(address, slot);
       this.#withdraw(old, journal);
     }
     if (node === null) {
@@ -250,8 +270,33 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
       return;
     }
     const parsed = this.#parse(node);
-    for (const address of addressesOf(parsed)) this.#addresses.add(address, slot);
+    for (const address of parsed.addresses) this.#addresses.add(address, slot);
     this.#place(slot, parsed, journal);
+  }
+
+  /** Tells whether a record's node may take another value without any selector, rule or route noticing. */
+  standsAsBefore(record: NodeRecord, node: PolicyNode): boolean {
+    const old = record.node;
+    const mayMatter = old.isOnline !== node.isOnline && record.subnets.length > 0;
+    if (mayMatter || old.userId !== node.userId || !hasSameTags(old, node)) return false;
+    const parsed = this.#parse(node);
+    if (!hasSameAddresses(record, parsed) || !hasSameRoutes(record, parsed)) return false;
+    return classKey(this.#touchesOf(parsed, record.slot), parsed.exits.length > 0) === record.class.key;
+  }
+
+  /** Gives a record another value of its node that stands as before. */
+  refresh(slot: number, node: PolicyNode): void {
+    this.#records[slot] = { ...this.recordAt(slot), node };
+    for (const { text } of this.recordAt(slot).subnets) {
+      const prefix = this.prefixes.get(text);
+      if (prefix !== undefined) prefix.owners = prefix.owners.map((owner) => this.recordAt(owner.slot));
+    }
+  }
+
+  #touchesOf(parsed: ParsedNode, slot: number): Touches {
+    const { userId } = parsed.node;
+    const user = userId === null ? undefined : this.#users.get(userId);
+    return this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range, slot));
   }
 
   /** Classifies a node again whose own data did not change. */
@@ -266,19 +311,11 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   }
 
   #place(slot: number, parsed: ParsedNode, journal: Journal): void {
-    const { node, ipv4, ipv6, subnets, exits } = parsed;
-    const user = node.userId === null ? undefined : this.#users.get(node.userId);
-    const touches = this.#membership.touchesOf(parsed, user, (range) => this.#touchesInside(range, slot));
-    const record: NodeRecord = {
-      node,
-      ipv4,
-      ipv6,
-      subnets,
-      exits,
-      slot,
-      class: this.#classFor(touches, exits.length > 0),
-    };
+    const { node, subnets, exits } = parsed;
+    const touches = this.#touchesOf(parsed, slot);
+    const record: NodeRecord = { ...parsed, slot, class: this.#classFor(touches, exits.length > 0) };
     record.class.size++;
+    this.#classPeers.clear();
     this.#records[slot] = record;
     for (const [atom, touch] of touches) {
       this.touching(atom).add(slot);
@@ -286,7 +323,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     }
     for (const source of record.class.memberOf) {
       this.#note(source, journal);
-      this.contentOf(source).join(addressesOf(record));
+      this.contentOf(source).join(record);
     }
     this.#noteNarrowed(journal);
     if (exits.length > 0) this.exitSlots.add(slot);
@@ -300,6 +337,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   }
 
   #withdraw(record: NodeRecord, journal: Journal): void {
+    this.#classPeers.clear();
     const { slot, node } = record;
     for (const [atom, touch] of record.class.touches) {
       this.touching(atom).delete(slot);
@@ -307,7 +345,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     }
     for (const source of record.class.memberOf) {
       this.#note(source, journal);
-      this.contentOf(source).leave(addressesOf(record));
+      this.contentOf(source).leave(record);
     }
     this.#noteNarrowed(journal);
     this.exitSlots.delete(slot);
@@ -356,7 +394,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     journal.prefixes.add(text);
     const known = this.prefixes.get(text);
     if (known === undefined) {
-      this.prefixes.set(text, { text, range, owners: [record], primary: record.slot, overlapped: new Set() });
+      this.prefixes.set(text, { text, range, owners: [record], primary: record.slot, access: NO_ACCESS });
     } else {
       known.owners = [...known.owners, record].sort((a, b) => a.node.id - b.node.id);
     }
@@ -380,7 +418,8 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
         continue;
       }
       prefix.primary = electPrimary(prefix.owners, holderOf(text));
-      prefix.overlapped = this.#membership.overlapping(prefix.range, (range) => this.#touchesInside(range, null));
+      const inside = (range: AddressRange) => this.#touchesInside(range, null);
+      prefix.access = accessTo(prefix.range, this.#membership.overlapping(prefix.range, inside), this.plan);
     }
     if (isListChanged) this.#listRoutes(journal);
   }

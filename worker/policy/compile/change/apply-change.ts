@@ -1,15 +1,15 @@
 // Applies a change of nodes or users to a tailnet's state and finds whose views it touched (policy.md 26.4). The work is
 // in proportion to what is touched: a node's own classification, the sources that list it, and those who see it.
-import { Bitset } from "../../bitset.ts";
+import type { Bitset } from "../../bitset.ts";
 import type { PolicyEffect } from "../../effect.ts";
 import type { PolicyNode } from "../../inventory.ts";
 import { isSelected } from "../nodes/node-class.ts";
-import { addressesOf, hasSameAddresses, hasSameRoutes, type NodeRecord, parseNode } from "../nodes/node-record.ts";
+import { hasSameAddresses, hasSameRoutes, type NodeRecord, parseAddresses, parseNode } from "../nodes/node-record.ts";
 import type { Journal, TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
 import type { SSHTemplate } from "../views/ssh-policies.ts";
-import { EffectBuilder } from "./effect-builder.ts";
-import { compareSnapshots, takeSnapshot } from "./view-snapshot.ts";
+import { NO_EFFECT, SlotEffect } from "./slot-effect.ts";
+import { SnapshotComparison, takeSnapshot } from "./view-snapshot.ts";
 
 /** What is to change. */
 export interface TailnetChange {
@@ -26,6 +26,17 @@ interface Transition {
   readonly now: NodeRecord | undefined;
   /** Whether filters and SSH rules may speak of the node, or to it, in another way than before. */
   readonly isRestated: boolean;
+}
+
+/** Puts a node that has a record already; one that still stands as before costs no more than finding that out. */
+export function applyNode(state: TailnetState, slot: number, node: PolicyNode): PolicyEffect {
+  const old = state.recordIn(slot);
+  if (old === undefined || !state.standsAsBefore(old, node))
+    return applyChange(state, { nodes: new Map([[slot, node]]) });
+  state.refresh(slot, node);
+  const { network } = state.plan.policy;
+  if (oneCGNATKey(network, old.node) === oneCGNATKey(network, node)) return NO_EFFECT;
+  return { ...NO_EFFECT, capMaps: new Set([node.id]) };
 }
 
 /** Applies a change; the effect on everybody's views. */
@@ -49,8 +60,8 @@ export function applyChange(state: TailnetState, change: TailnetChange): PolicyE
   });
 
   const after = takeSnapshot(state, concerned, prefixes);
-  const effect = new EffectBuilder();
-  compareSnapshots(before, after, state, effect);
+  const effect = new SlotEffect(state.ids);
+  new SnapshotComparison(before, after, state, effect).run();
   const isUserChanged = change.changeUsers !== undefined;
   const transitions = concerned.map((slot) => {
     const old = before.nodes.get(slot)?.record;
@@ -61,7 +72,7 @@ export function applyChange(state: TailnetState, change: TailnetChange): PolicyE
   compareFilters(state, transitions, journal, effect);
   compareSSH(state, transitions, effect);
   compareAttributes(state, transitions, effect);
-  return effect.finish();
+  return effect;
 }
 
 /** Routers whose classification depends on the addresses of a node that changes, before or after. */
@@ -70,8 +81,8 @@ function routersToReclassify(state: TailnetState, nodes: TailnetChange["nodes"])
   for (const [slot, node] of nodes) {
     const old = state.recordIn(slot);
     const addresses = [
-      ...(old === undefined ? [] : addressesOf(parseNode(old.node))),
-      ...(node === null ? [] : addressesOf(parseNode(node))),
+      ...(old === undefined ? [] : parseAddresses([old.node.ipv4, old.node.ipv6])),
+      ...(node === null ? [] : parseAddresses([node.ipv4, node.ipv6])),
     ];
     for (const router of state.routersOver(addresses)) if (!nodes.has(router)) routers.add(router);
   }
@@ -107,21 +118,20 @@ function compareFilters(
   state: TailnetState,
   transitions: readonly Transition[],
   journal: Journal,
-  effect: EffectBuilder,
+  effect: SlotEffect,
 ): void {
-  const slots = new Bitset();
+  const slots = effect.filterSlots;
   for (const { slot, old, now, isRestated } of transitions) {
     if (!isRestated) continue;
     slots.add(slot);
     // Rules to autogroup:self list all devices of a user.
     if (state.plan.selfSources.length > 0) addUserSlots(state, [old, now], slots);
   }
-  for (const [source, key] of journal.sources) {
-    if (state.contentOf(source).key(state) !== key) state.filters.addHolders(source, slots);
-  }
+  const sources = [...journal.sources].filter(([source, key]) => state.contentOf(source).key(state) !== key);
+  state.filters.addHolders(new Set(sources.map(([source]) => source)), slots);
   state.filters.regroup(slots);
   state.filters.forget(slots);
-  addIds(state, slots, effect.filters);
+  dropEmpty(slots, transitions);
 }
 
 function addUserSlots(state: TailnetState, records: readonly (NodeRecord | undefined)[], slots: Bitset): void {
@@ -131,15 +141,13 @@ function addUserSlots(state: TailnetState, records: readonly (NodeRecord | undef
   }
 }
 
-function addIds(state: TailnetState, slots: Bitset, ids: Set<number>): void {
-  slots.visit((slot) => {
-    const record = state.recordIn(slot);
-    if (record !== undefined) ids.add(record.node.id);
-  });
+/** Nodes that are gone have no views. */
+function dropEmpty(slots: Bitset, transitions: readonly Transition[]): void {
+  for (const { slot, now } of transitions) if (now === undefined) slots.delete(slot);
 }
 
-function compareSSH(state: TailnetState, transitions: readonly Transition[], effect: EffectBuilder): void {
-  const slots = new Bitset();
+function compareSSH(state: TailnetState, transitions: readonly Transition[], effect: SlotEffect): void {
+  const slots = effect.sshSlots;
   const restated = transitions.filter(({ isRestated }) => isRestated);
   for (const { slot, old } of restated) if (state.plan.ssh.length > 0 || old === undefined) slots.add(slot);
   for (const template of state.plan.ssh) {
@@ -150,7 +158,7 @@ function compareSSH(state: TailnetState, transitions: readonly Transition[], eff
     const reachesUsers = template.rule.toSelf || template.rule.localpartDomains.length > 0;
     if (reachesUsers) for (const { old, now } of moved) addUserSlots(state, [old, now], slots);
   }
-  addIds(state, slots, effect.sshPolicies);
+  dropEmpty(slots, transitions);
 }
 
 function isNamedBy(template: SSHTemplate, record: NodeRecord | undefined): boolean {
@@ -158,7 +166,7 @@ function isNamedBy(template: SSHTemplate, record: NodeRecord | undefined): boole
   return isSelected(record.class, template.sources) || isSelected(record.class, template.recorders);
 }
 
-function compareAttributes(state: TailnetState, transitions: readonly Transition[], effect: EffectBuilder): void {
+function compareAttributes(state: TailnetState, transitions: readonly Transition[], effect: SlotEffect): void {
   const { network } = state.plan.policy;
   for (const { old, now } of transitions) {
     if (now === undefined) continue;

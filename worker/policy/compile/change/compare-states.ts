@@ -1,136 +1,111 @@
 // Compares all views of one tailnet under two policies (policy.md 26.4, first row). Nodes sit in the same slots in both
-// states, so that peers and viewers of routes can be compared as bitsets; lists of ids are made only when somebody reads
-// them, since ten thousand of ten thousand ids would not fit.
-import type { FilterRule } from "../../../protocol/control/filter-rule.ts";
+// states, so that peers and viewers of routes can be compared as bitsets, and by class where classes settle it.
+import type { FilterRule, NetPortRange } from "../../../protocol/control/filter-rule.ts";
 import type { SSHRule } from "../../../protocol/control/ssh.ts";
 import { Bitset, difference } from "../../bitset.ts";
-import type { PolicyEffect, ViewerEffect } from "../../effect.ts";
-import { isIPv4Hidden, type NodeRecord } from "../nodes/node-record.ts";
+import type { PolicyEffect } from "../../effect.ts";
+import type { NodeRecord } from "../nodes/node-record.ts";
 import type { TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
 import { exitViewersOf, viewersOf } from "../views/route-table.ts";
+import { SlotEffect } from "./slot-effect.ts";
 
 /** What differs between two states of the same nodes. Filters that stayed equal keep their reference. */
 export function compareStates(old: TailnetState, now: TailnetState): PolicyEffect {
-  const changed = changedRouters(old, now);
-  const ids = Float64Array.from(idsBySlot(now));
-  const viewers = new Map<number, ViewerEffect>();
-  const filters = new Set<number>();
-  const sshPolicies = new Set<number>();
-  const capMaps = new Set<number>();
-  const selves = new Set<number>();
-  const filterComparison = new FilterComparison();
-  const sshComparison = new SSHComparison();
-  for (const record of now.records) {
-    const { id } = record.node;
-    const before = old.record(id) as NodeRecord;
-    const view = compareView(before, record, old, now, changed, ids);
-    if (view !== null) viewers.set(id, view);
-    const filter = old.filters.peek(before);
-    if (filterComparison.isSame(filter, now.filters.peek(record))) now.filters.adopt(record, old.filters.kept(before));
-    else filters.add(id);
-    if (!sshComparison.isSame(old.ssh.policyOf(before).rules, now.ssh.policyOf(record).rules)) sshPolicies.add(id);
-    if (!isSameAttributes(before, record, old, now)) capMaps.add(id);
-    if (isIPv4Hidden(before) !== isIPv4Hidden(record)) selves.add(id);
+  return new StateComparison(old, now).run();
+}
+
+class StateComparison {
+  readonly #old: TailnetState;
+  readonly #now: TailnetState;
+  readonly #effect: SlotEffect;
+  /** Peers shown with other routes or addresses than before: slot of the peer → slots of the viewers. */
+  readonly #changed = new Map<number, Bitset>();
+  readonly #filters = new FilterComparison();
+  readonly #sshRules = new SSHComparison();
+
+  constructor(old: TailnetState, now: TailnetState) {
+    this.#old = old;
+    this.#now = now;
+    this.#effect = new SlotEffect(now.ids);
   }
-  return { viewers, filters, sshPolicies, capMaps, primaries: new Map(), selves };
-}
 
-function* idsBySlot(state: TailnetState): Generator<number, void> {
-  for (let slot = 0; slot < state.slotCount; slot++) yield state.recordIn(slot)?.node.id ?? -1;
-}
+  run(): PolicyEffect {
+    this.#compareRoutes();
+    for (const record of this.#now.records) {
+      const before = this.#old.recordAt(record.slot);
+      this.#compareView(before, record);
+      this.#compareFilter(before, record);
+      this.#compareOwn(before, record);
+    }
+    return this.#effect;
+  }
 
-/** Peers whose routes or addresses are shown differently: slot of the peer → slots of the viewers. */
-function changedRouters(old: TailnetState, now: TailnetState): Map<number, Bitset> {
-  const changed = new Map<number, Bitset>();
-  const mark = (router: number, before: Bitset | undefined, after: Bitset | undefined) => {
+  #compareRoutes(): void {
+    for (const prefix of this.#now.prefixes.values()) {
+      const twin = this.#old.prefixes.get(prefix.text);
+      const before = twin === undefined ? new Map<number, Bitset>() : viewersOf(twin, this.#old);
+      const after = viewersOf(prefix, this.#now);
+      for (const router of new Set([...before.keys(), ...after.keys()])) {
+        this.#noteChanged(router, before.get(router), after.get(router));
+      }
+    }
+    this.#now.exitSlots.visit((slot) => {
+      const before = exitViewersOf(this.#old.recordAt(slot), this.#old);
+      this.#noteChanged(slot, before, exitViewersOf(this.#now.recordAt(slot), this.#now));
+    });
+    for (const record of this.#now.records) {
+      if (this.#old.recordAt(record.slot).isIPv4Hidden === record.isIPv4Hidden) continue;
+      this.#noteChanged(record.slot, undefined, this.#now.peers(record));
+    }
+  }
+
+  #noteChanged(router: number, before: Bitset | undefined, after: Bitset | undefined): void {
     const { onlyA, onlyB } = difference(before ?? new Bitset(), after ?? new Bitset());
     onlyA.addAll(onlyB);
     if (onlyA.isEmpty()) return;
-    const known = changed.get(router);
-    if (known === undefined) changed.set(router, onlyA);
+    const known = this.#changed.get(router);
+    if (known === undefined) this.#changed.set(router, onlyA);
     else known.addAll(onlyA);
-  };
-  for (const prefix of now.prefixes.values()) {
-    const twin = old.prefixes.get(prefix.text);
-    const before = twin === undefined ? new Map<number, Bitset>() : viewersOf(twin, old);
-    const after = viewersOf(prefix, now);
-    for (const router of new Set([...before.keys(), ...after.keys()])) {
-      mark(router, before.get(router), after.get(router));
+  }
+
+  #compareView(before: NodeRecord, after: NodeRecord): void {
+    const oldPeers = this.#old.peers(before);
+    const peers = this.#now.peers(after);
+    const { onlyA: removed, onlyB: added } = difference(oldPeers, peers);
+    peers.retainAll(oldPeers);
+    const changed = new Bitset();
+    // A node that hides its IPv4 address sees nobody's.
+    if (before.isIPv4Hidden !== after.isIPv4Hidden) changed.addAll(peers);
+    for (const [router, viewers] of this.#changed) {
+      if (viewers.has(after.slot) && peers.has(router)) changed.add(router);
+    }
+    if (removed.isEmpty() && added.isEmpty() && changed.isEmpty()) return;
+    const view = this.#effect.viewOf(after.slot);
+    view.addedSlots.addAll(added);
+    view.removedSlots.addAll(removed);
+    view.changedSlots.addAll(changed);
+  }
+
+  #compareFilter(before: NodeRecord, after: NodeRecord): void {
+    if (this.#filters.isSame(this.#old.filters.peek(before), this.#now.filters.peek(after))) {
+      this.#now.filters.adopt(after, this.#old.filters.kept(before));
+    } else {
+      this.#effect.filterSlots.add(after.slot);
     }
   }
-  now.exitSlots.visit((slot) => {
-    mark(slot, exitViewersOf(old.recordAt(slot), old), exitViewersOf(now.recordAt(slot), now));
-  });
-  for (const record of now.records) {
-    const isHidden = isIPv4Hidden(record);
-    if (isIPv4Hidden(old.recordAt(record.slot)) !== isHidden) mark(record.slot, undefined, now.peers(record));
+
+  #compareOwn(before: NodeRecord, after: NodeRecord): void {
+    const { id } = after.node;
+    const rules = this.#now.ssh.policyOf(after).rules;
+    if (!this.#sshRules.isSame(this.#old.ssh.policyOf(before).rules, rules)) this.#effect.sshSlots.add(after.slot);
+    const [was, is] = [this.#old.plan.policy.network, this.#now.plan.policy.network];
+    const isSame =
+      isSameCapMap(before.class.capMap, after.class.capMap) &&
+      oneCGNATKey(was, before.node) === oneCGNATKey(is, after.node);
+    if (!isSame) this.#effect.capMaps.add(id);
+    if (before.isIPv4Hidden !== after.isIPv4Hidden) this.#effect.selves.add(id);
   }
-  return changed;
-}
-
-function compareView(
-  before: NodeRecord,
-  after: NodeRecord,
-  old: TailnetState,
-  now: TailnetState,
-  changedRouters: ReadonlyMap<number, Bitset>,
-  ids: Float64Array,
-): ViewerEffect | null {
-  const oldPeers = old.peers(before);
-  const peers = now.peers(after);
-  const { onlyA, onlyB } = difference(oldPeers, peers);
-  peers.retainAll(oldPeers);
-  // A node that hides its IPv4 address sees nobody's.
-  const isAllChanged = isIPv4Hidden(before) !== isIPv4Hidden(after);
-  const changed = isAllChanged ? peers : routersChangedFor(after.slot, peers, changedRouters);
-  return onlyA.isEmpty() && onlyB.isEmpty() && changed.isEmpty() ? null : new BitsetEffect(onlyB, onlyA, changed, ids);
-}
-
-function routersChangedFor(viewer: number, peers: Bitset, changed: ReadonlyMap<number, Bitset>): Bitset {
-  const routers = new Bitset();
-  for (const [router, viewers] of changed) if (viewers.has(viewer) && peers.has(router)) routers.add(router);
-  return routers;
-}
-
-/** A viewer's effect that lists ids only when read. */
-class BitsetEffect implements ViewerEffect {
-  readonly #added: Bitset;
-  readonly #removed: Bitset;
-  readonly #changed: Bitset;
-  readonly #ids: Float64Array;
-
-  constructor(added: Bitset, removed: Bitset, changed: Bitset, ids: Float64Array) {
-    this.#added = added;
-    this.#removed = removed;
-    this.#changed = changed;
-    this.#ids = ids;
-  }
-
-  get added(): readonly number[] {
-    return this.#list(this.#added);
-  }
-
-  get removed(): readonly number[] {
-    return this.#list(this.#removed);
-  }
-
-  get changed(): readonly number[] {
-    return this.#list(this.#changed);
-  }
-
-  #list(slots: Bitset): readonly number[] {
-    const ids: number[] = [];
-    slots.visit((slot) => ids.push(this.#ids[slot] as number));
-    return ids.sort((a, b) => a - b);
-  }
-}
-
-function isSameAttributes(before: NodeRecord, after: NodeRecord, old: TailnetState, now: TailnetState): boolean {
-  const [a, b] = [old.plan.policy.network, now.plan.policy.network];
-  return (
-    isSameCapMap(before.class.capMap, after.class.capMap) && oneCGNATKey(a, before.node) === oneCGNATKey(b, after.node)
-  );
 }
 
 /** Compares filters by value; SrcIPs, which many filters share, are compared once a pair. */
@@ -145,8 +120,8 @@ class FilterComparison {
     return (
       this.#isSameSources(a.SrcIPs, b.SrcIPs) &&
       a.IPProto?.[0] === b.IPProto?.[0] &&
-      isSameJson(a.DstPorts, b.DstPorts) &&
-      isSameJson(a.CapGrant, b.CapGrant)
+      isSameTargets(a.DstPorts ?? [], b.DstPorts ?? []) &&
+      (a.CapGrant === b.CapGrant || JSON.stringify(a.CapGrant) === JSON.stringify(b.CapGrant))
     );
   }
 
@@ -159,7 +134,15 @@ class FilterComparison {
   }
 }
 
-/** Compares SSH rules by value, each pair once, since destinations share them. */
+function isSameTargets(a: readonly NetPortRange[], b: readonly NetPortRange[]): boolean {
+  return a.length === b.length && a.every((target, i) => isSameTarget(target, b[i] as NetPortRange));
+}
+
+function isSameTarget(a: NetPortRange, b: NetPortRange): boolean {
+  return a.IP === b.IP && a.Ports.First === b.Ports.First && a.Ports.Last === b.Ports.Last;
+}
+
+/** Compares SSH rules by value, each rule read once, since destinations share them. */
 class SSHComparison {
   readonly #texts = new Map<SSHRule, string>();
 
@@ -174,8 +157,4 @@ class SSHComparison {
     this.#texts.set(rule, text);
     return text;
   }
-}
-
-function isSameJson(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -6,7 +6,7 @@ import { contains, overlaps, type PrefixSet } from "../../prefix-set.ts";
 import { type Atom, atomLiteral, type Plan, type ViaBlock } from "../plan.ts";
 import { capMapFor, DISABLE_IPV4 } from "../views/node-attributes.ts";
 import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./node-class.ts";
-import { addressesOf, isIPv4Hidden, type ParsedNode, parseNode, type SubnetRoute } from "./node-record.ts";
+import { type ParsedNode, parseAddresses, parseNode, type SubnetRoute } from "./node-record.ts";
 import { meetsOne } from "./postures.ts";
 
 /** Answers which atoms of a plan a node touches. */
@@ -53,7 +53,7 @@ export class Membership {
     this.#touchByIdentity(parsed, user, touches);
     this.#touchByAddress(parsed, touches);
     const capMap = capMapFor(this.#plan.attributes, this.#plan.policy.network, touches);
-    return Object.hasOwn(capMap, DISABLE_IPV4) ? { ...parsed, ipv4: null } : parsed;
+    return Object.hasOwn(capMap, DISABLE_IPV4) ? parseNode(node, true) : parsed;
   }
 
   /** The atoms that a node touches. `inside` finds the touches of nodes whose addresses lie in a route. */
@@ -83,8 +83,8 @@ export class Membership {
   }
 
   #touchByAddress(node: ParsedNode, touches: Map<number, number>): void {
-    const shown = addressesOf(node);
-    const all = isIPv4Hidden(node) ? addressesOf(parseNode(node.node)) : shown;
+    const shown = node.addresses;
+    const all = node.isIPv4Hidden ? parseAddresses([node.node.ipv4, node.node.ipv6]) : shown;
     for (const { atom, set } of this.#literals) {
       const addresses = atom.side === "target" ? all : shown;
       if (!addresses.some((address) => contains(set, address))) continue;

@@ -2,6 +2,7 @@
 import { type Address, type AddressRange, parseAddress, parsePrefix, prefixRange } from "../../../protocol/ip.ts";
 import type { PolicyNode } from "../../inventory.ts";
 import { isExitRange } from "../../prefix-set.ts";
+import { type AddressHash, hashAddress } from "./address-hash.ts";
 import type { NodeClass } from "./node-class.ts";
 
 /** A subnet route of a node. */
@@ -15,9 +16,11 @@ export interface NodeRecord {
   /** Dense index of the node in bitsets; reused after removal. */
   readonly slot: number;
   readonly node: PolicyNode;
-  /** Null also while the attribute disable-ipv4 hides it. */
-  readonly ipv4: Address | null;
-  readonly ipv6: Address | null;
+  /** IPv4 first; without it while the attribute disable-ipv4 hides it. */
+  readonly addresses: readonly Address[];
+  /** Hashes of the addresses, in the same order. */
+  readonly hashes: readonly AddressHash[];
+  readonly isIPv4Hidden: boolean;
   /** Effective subnet routes. */
   readonly subnets: readonly SubnetRoute[];
   /** Effective exit routes, as written. */
@@ -28,8 +31,9 @@ export interface NodeRecord {
 /** A node that is not yet classified. */
 export type ParsedNode = Omit<NodeRecord, "slot" | "class">;
 
-/** Parses a node's addresses and routes; malformed ones, which no caller should hold, are left out. */
-export function parseNode(node: PolicyNode): ParsedNode {
+/** Parses a node's addresses, but for a hidden one, and its routes; malformed ones, which no caller should hold, are left out. */
+export function parseNode(node: PolicyNode, hidesIPv4 = false): ParsedNode {
+  const addresses = parseAddresses(hidesIPv4 ? [node.ipv6] : [node.ipv4, node.ipv6]);
   const subnets: SubnetRoute[] = [];
   const exits: string[] = [];
   for (const text of new Set(node.routes)) {
@@ -41,31 +45,32 @@ export function parseNode(node: PolicyNode): ParsedNode {
   }
   return {
     node,
-    ipv4: node.ipv4 === null ? null : (parseAddress(node.ipv4) ?? null),
-    ipv6: node.ipv6 === null ? null : (parseAddress(node.ipv6) ?? null),
+    addresses,
+    hashes: addresses.map(hashAddress),
+    isIPv4Hidden: hidesIPv4,
     subnets,
     exits,
   };
 }
 
-/** The node's addresses, IPv4 first. */
-export function addressesOf(record: Pick<NodeRecord, "ipv4" | "ipv6">): Address[] {
-  return [record.ipv4, record.ipv6].filter((address) => address !== null);
-}
-
-/** Tells whether the node's IPv4 address is hidden. */
-export function isIPv4Hidden(record: ParsedNode): boolean {
-  return record.ipv4 === null && record.node.ipv4 !== null;
+/** Parses addresses; absent and malformed ones are left out. */
+export function parseAddresses(texts: readonly (string | null)[]): Address[] {
+  return texts.flatMap((text) => (text === null ? [] : (parseAddress(text) ?? [])));
 }
 
 /** Tells whether two records have the same visible addresses. */
-export function hasSameAddresses(a: NodeRecord, b: NodeRecord): boolean {
-  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
+export function hasSameAddresses(a: ParsedNode, b: ParsedNode): boolean {
+  return a.addresses.length === b.addresses.length && a.addresses.every((address, i) => address === b.addresses[i]);
 }
 
 /** Tells whether two records have the same routes, in any order. */
-export function hasSameRoutes(a: NodeRecord, b: NodeRecord): boolean {
+export function hasSameRoutes(a: ParsedNode, b: ParsedNode): boolean {
   return a.node.routes.length === b.node.routes.length && a.node.routes.every((route) => b.node.routes.includes(route));
+}
+
+/** Tells whether two nodes have the same tags in the same order. */
+export function hasSameTags(a: PolicyNode, b: PolicyNode): boolean {
+  return sameTexts(a.tags, b.tags);
 }
 
 /** Tells whether two nodes are equal in everything that the policy can see. */

@@ -11,7 +11,7 @@ import {
 } from "../../../protocol/ip.ts";
 import { contains, coversRange, INTERNET, overlaps } from "../../prefix-set.ts";
 import { isSelected, MEMBER } from "../nodes/node-class.ts";
-import { addressesOf, type NodeRecord } from "../nodes/node-record.ts";
+import type { NodeRecord } from "../nodes/node-record.ts";
 import {
   type AppRule,
   type Atom,
@@ -83,7 +83,7 @@ export class FilterBuilder {
     this.#record = record;
     this.#world = world;
     this.#written = written;
-    this.#addresses = addressesOf(record);
+    this.#addresses = record.addresses;
   }
 
   /** Adds the entries of an ordinary or via rule that concern the node. */
@@ -97,7 +97,8 @@ export class FilterBuilder {
   /** Adds a rule to autogroup:self: from the user's own nodes to this one (policy.md 9.5). */
   addSelfPorts(rule: SelfPortsRule, source: SelfSource, key: string): void {
     this.isShareable = false;
-    if (source.texts.length > 0) this.#merge(rule, key, source.texts, this.#own(rule.ports));
+    const sources = renderAddresses(source.nodes);
+    if (sources.length > 0) this.#merge(rule, key, sources, this.#own(rule.ports));
   }
 
   #merge(
@@ -126,10 +127,11 @@ export class FilterBuilder {
   addSelfApp(rule: SelfAppRule, source: SelfSource): void {
     this.isShareable = false;
     const { node, class: nodeClass } = this.#record;
-    if (source.texts.length === 0 || node.userId === null) return;
+    const sources = renderAddresses(source.nodes);
+    if (sources.length === 0 || node.userId === null) return;
     const own = this.#addresses.map(hostPrefix);
     if (!rule.isCompanion) {
-      this.#addGrant(rule, source.texts, own);
+      this.#addGrant(rule, sources, own);
     } else if (isSelected(nodeClass, this.#world.plan.selfSources[rule.self] ?? [])) {
       this.#addGrant(rule, renderAddresses(this.#world.nodesOf(node.userId)), own);
     }

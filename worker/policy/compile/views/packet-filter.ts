@@ -2,7 +2,7 @@
 // 12). Filters are built when asked for and kept until something that they show has changed; nodes whose filters name
 // no address of their own share them by class.
 import type { FilterRule } from "../../../protocol/control/filter-rule.ts";
-import type { Bitset } from "../../bitset.ts";
+import { Bitset } from "../../bitset.ts";
 import { coversRange, INTERNET } from "../../prefix-set.ts";
 import type { NodeClass } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
@@ -32,6 +32,14 @@ export interface TailnetFilterWorld extends FilterWorld {
   readonly userIds: Iterable<number>;
 }
 
+/** Rules that always merge, having both in common. */
+interface MergeUnit {
+  readonly protocol: number | null;
+  readonly source: number;
+  /** Index of the first of them that is the same for every node; null when all are via rules. */
+  leader: number | null;
+}
+
 /** Merge key → index of the first rule with it. */
 type Leaders = ReadonlyMap<string, number>;
 
@@ -46,7 +54,12 @@ export class PacketFilters {
   /** Rules with a destination inside the internet: exit nodes receive those. */
   readonly #internetRules = new Set<RawRule>();
   readonly #selfRules: (SelfPortsRule | SelfAppRule)[] = [];
-  readonly #rulesBySource = new Map<number, (PortsRule | AppRule)[]>();
+  /** Source → atoms whose nodes receive rules that list it. */
+  readonly #receivers = new Map<number, Bitset>();
+  /** Sources of rules with a destination inside the internet. */
+  readonly #internetSources = new Set<number>();
+  readonly #units = new Map<string, MergeUnit>();
+  readonly #rulesByClass = new WeakMap<NodeClass, readonly RawRule[]>();
   readonly #kept = new Map<number, readonly FilterRule[]>();
   readonly #shared = new Map<NodeClass, readonly FilterRule[]>();
   /** Leaders over the rules that are the same for every node; null when they must be found anew. */
@@ -63,11 +76,27 @@ export class PacketFilters {
   }
 
   #register(rule: PortsRule | AppRule): void {
-    append(this.#rulesBySource, rule.source, rule);
-    for (const atom of receiversOf(rule)) append(this.#rulesByAtom, atom, rule);
-    if (rule.kind === "ports" && rule.entries.some((entry) => this.#isWithinInternet(entry))) {
-      this.#internetRules.add(rule);
+    const receivers = this.#receivers.get(rule.source) ?? new Bitset();
+    this.#receivers.set(rule.source, receivers);
+    for (const atom of receiversOf(rule)) {
+      receivers.add(atom);
+      append(this.#rulesByAtom, atom, rule);
     }
+    if (rule.kind === "app") return;
+    this.#registerUnit(rule);
+    if (rule.entries.some((entry) => this.#isWithinInternet(entry))) {
+      this.#internetRules.add(rule);
+      this.#internetSources.add(rule.source);
+    }
+  }
+
+  #registerUnit(rule: PortsRule): void {
+    const { protocol, source } = rule;
+    const isLeader = !isVia(rule);
+    const key = `${protocol} ${source}`;
+    const known = this.#units.get(key);
+    if (known === undefined) this.#units.set(key, { protocol, source, leader: isLeader ? rule.index : null });
+    else if (isLeader) known.leader ??= rule.index;
   }
 
   #isWithinInternet(entry: RawEntry): boolean {
@@ -119,12 +148,12 @@ export class PacketFilters {
     this.#selfSources.forget(userId);
   }
 
-  /** Adds the slots of all nodes whose filters list these sources. */
-  addHolders(source: number, slots: Bitset): void {
-    for (const rule of this.#rulesBySource.get(source) ?? []) {
-      for (const atom of receiversOf(rule)) slots.addAll(this.#world.touching(atom));
-      if (this.#internetRules.has(rule)) slots.addAll(this.#world.exitSlots);
-    }
+  /** Adds the slots of all nodes whose filters list one of these sources. */
+  addHolders(sources: Iterable<number>, slots: Bitset): void {
+    const receivers = new Bitset();
+    for (const source of sources) receivers.addAll(this.#receivers.get(source) ?? receivers);
+    receivers.visit((atom) => slots.addAll(this.#world.touching(atom)));
+    for (const source of sources) if (this.#internetSources.has(source)) slots.addAll(this.#world.exitSlots);
   }
 
   /** Works out anew which rules merge. Adds to `slots` the holders of rules whose place in the list may have moved. */
@@ -136,11 +165,10 @@ export class PacketFilters {
     for (const [key, leader] of this.#leadersNow()) if (before.get(key) !== leader) moved.add(key);
     for (const key of before.keys()) if (!this.#leadersNow().has(key)) moved.add(key);
     if (moved.size === 0) return;
-    for (const [source, rules] of this.#rulesBySource) {
-      if (rules.some((rule) => rule.kind === "ports" && moved.has(this.#mergeKey(rule)))) {
-        this.addHolders(source, slots);
-      }
-    }
+    const sources = [...this.#units.values()]
+      .filter((unit) => moved.has(this.#mergeKey(unit)))
+      .map((unit) => unit.source);
+    this.addHolders(new Set(sources), slots);
     const contents = new Set([...moved].map((key) => key.slice(key.indexOf(" ") + 1)));
     for (const userId of this.#selfSources.usersWith(contents)) {
       for (const slot of this.#world.slotsOfUser(userId)) slots.add(slot);
@@ -150,17 +178,16 @@ export class PacketFilters {
   #leadersNow(): Leaders {
     if (this.#leaders !== null) return this.#leaders;
     const leaders = new Map<string, number>();
-    for (const rule of this.#plan.rawRules) {
-      if (rule.kind !== "ports" || isVia(rule)) continue;
-      const key = this.#mergeKey(rule);
-      if (!leaders.has(key)) leaders.set(key, rule.index);
+    for (const unit of this.#units.values()) {
+      const key = this.#mergeKey(unit);
+      if (unit.leader !== null && !leaders.has(key)) leaders.set(key, unit.leader);
     }
     this.#leaders = leaders;
     return leaders;
   }
 
-  #mergeKey(rule: PortsRule): string {
-    return mergeKey(rule.protocol, this.#world.contentOf(rule.source).key(this.#world));
+  #mergeKey({ protocol, source }: Pick<PortsRule, "protocol" | "source">): string {
+    return mergeKey(protocol, this.#world.contentOf(source).key(this.#world));
   }
 
   #build(record: NodeRecord): readonly FilterRule[] {
@@ -183,14 +210,22 @@ export class PacketFilters {
   }
 
   /** The rules that may reach a node, in order. */
-  #rulesOf(record: NodeRecord): RawRule[] {
-    const rules = new Set<RawRule>();
-    for (const atom of record.class.touches.keys()) {
+  #rulesOf(record: NodeRecord): readonly RawRule[] {
+    const rules = this.#rulesOfClass(record.class);
+    if (record.node.tags.length > 0 || this.#selfRules.length === 0) return rules;
+    return [...rules, ...this.#selfRules].sort((a, b) => a.index - b.index);
+  }
+
+  #rulesOfClass(nodeClass: NodeClass): readonly RawRule[] {
+    const known = this.#rulesByClass.get(nodeClass);
+    if (known !== undefined) return known;
+    const rules = new Set<RawRule>(nodeClass.isExit ? this.#internetRules : []);
+    for (const atom of nodeClass.touches.keys()) {
       for (const rule of this.#rulesByAtom.get(atom) ?? []) rules.add(rule);
     }
-    if (record.class.isExit) for (const rule of this.#internetRules) rules.add(rule);
-    if (record.node.tags.length === 0) for (const rule of this.#selfRules) rules.add(rule);
-    return [...rules].sort((a, b) => a.index - b.index);
+    const inOrder = [...rules].sort((a, b) => a.index - b.index);
+    this.#rulesByClass.set(nodeClass, inOrder);
+    return inOrder;
   }
 }
 

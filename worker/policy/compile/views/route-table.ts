@@ -17,8 +17,8 @@ export interface ServedPrefix {
   owners: readonly NodeRecord[];
   /** Slot of the tailnet-wide primary router. */
   primary: number;
-  /** Atoms with an address in the prefix. */
-  overlapped: ReadonlySet<number>;
+  /** Who may use the prefix, by the atoms with an address in it. */
+  access: RouteAccess;
 }
 
 /** What the route table reads of the tailnet. */
@@ -30,7 +30,9 @@ export interface RouteWorld {
 }
 
 /** Who may use a prefix, as atoms: viewers touch one of them. */
-interface Access {
+export interface RouteAccess {
+  /** Atoms with an address in the prefix. */
+  readonly overlapped: ReadonlySet<number>;
   /** Sources of rules without via whose destinations overlap the prefix. */
   readonly direct: Bitset;
   /** Destinations of rules whose sources overlap the prefix. */
@@ -39,36 +41,46 @@ interface Access {
   readonly via: readonly ViaGrant[];
 }
 
-function accessTo(prefix: ServedPrefix, world: RouteWorld): Access {
-  const { plan } = world;
+/** The access of nobody. */
+export const NO_ACCESS: RouteAccess = {
+  overlapped: new Set(),
+  direct: new Bitset(),
+  reverse: new Bitset(),
+  via: [],
+};
+
+/** Works out who may use a range, from the atoms with an address in it. */
+export function accessTo(range: AddressRange, overlapped: ReadonlySet<number>, plan: Plan): RouteAccess {
   const direct = new Bitset();
   const reverse = new Bitset();
-  for (const index of prefix.overlapped) {
+  for (const index of overlapped) {
     const atom = plan.atoms[index] as Atom;
     if (atom.side === "destination") direct.addAll(atom.direct);
     else if (atom.side === "source") reverse.addAll(atom.opposite);
   }
-  const primary = world.recordAt(prefix.primary).class;
-  for (const { selector, opposite } of plan.steeredRouters) {
-    const { sources, router } = selector;
-    if (primary.touched.has(router) && sources.some((source) => prefix.overlapped.has(source))) {
-      reverse.addAll(opposite);
-    }
-  }
-  return {
-    direct,
-    reverse,
-    via: plan.viaGrants.filter((grant) => grant.blocks.some(({ block }) => meets(block, prefix))),
-  };
+  const via = plan.viaGrants.filter((grant) => grant.blocks.some(({ block }) => meets(block, range)));
+  return { overlapped, direct, reverse, via };
 }
 
-function meets(block: ViaBlock, prefix: ServedPrefix): boolean {
-  return block.kind === "any" || (block.kind === "literal" && overlaps(block.set, prefix.range));
+/** `reverse` with the destinations of via grants that the primary router carries and whose sources are the prefix. */
+function reverseOf({ access, primary }: ServedPrefix, world: RouteWorld): Bitset {
+  const carried = world.plan.steeredRouters.filter(({ selector: { sources, router } }) => {
+    const isRouter = world.recordAt(primary).class.touched.has(router);
+    return isRouter && sources.some((source) => access.overlapped.has(source));
+  });
+  if (carried.length === 0) return access.reverse;
+  const reverse = access.reverse.clone();
+  for (const { opposite } of carried) reverse.addAll(opposite);
+  return reverse;
+}
+
+function meets(block: ViaBlock, range: AddressRange): boolean {
+  return block.kind === "any" || (block.kind === "literal" && overlaps(block.set, range));
 }
 
 /** Slot of the router on which the viewer is shown the prefix; null when it is shown on none. */
 export function routerFor(viewer: NodeRecord, prefix: ServedPrefix, world: RouteWorld): number | null {
-  const { direct, reverse, via } = accessTo(prefix, world);
+  const { direct, via } = prefix.access;
   const { touched } = viewer.class;
   if (isOwner(viewer, prefix) || touched.intersects(direct)) return prefix.primary;
   const grants = via.filter((grant) => grant.sources.some((atom) => touched.has(atom)));
@@ -76,18 +88,18 @@ export function routerFor(viewer: NodeRecord, prefix: ServedPrefix, world: Route
     const router = byPreference(prefix).find((owner) => grants.some((grant) => isRouterOf(grant, owner)));
     return router?.slot ?? null;
   }
-  return touched.intersects(reverse) ? prefix.primary : null;
+  return touched.intersects(reverseOf(prefix, world)) ? prefix.primary : null;
 }
 
 /** For every router on which the prefix is shown to somebody: the slots of the viewers. The twin of {@link routerFor}. */
 export function viewersOf(prefix: ServedPrefix, world: RouteWorld): Map<number, Bitset> {
-  const { direct, reverse, via } = accessTo(prefix, world);
+  const { direct, via } = prefix.access;
   const viewers = touchingAny(direct, world);
   for (const owner of prefix.owners) viewers.add(owner.slot);
   const steered = new Bitset();
   for (const grant of via) steered.addAll(touchingAny(grant.sources, world));
   steered.deleteAll(viewers);
-  const reversed = touchingAny(reverse, world);
+  const reversed = touchingAny(reverseOf(prefix, world), world);
   reversed.deleteAll(steered);
   viewers.addAll(reversed);
   const shown = new Map([[prefix.primary, viewers]]);

@@ -2,17 +2,17 @@
 // user, since a rule means something else on the devices of each.
 import { type AddressRange, formatRange } from "../../../protocol/ip.ts";
 import { prefixSet } from "../../prefix-set.ts";
+import { addHash, hashText, NO_ADDRESSES } from "../nodes/address-hash.ts";
 import { isSelected } from "../nodes/node-class.ts";
-import { addressesOf, type NodeRecord } from "../nodes/node-record.ts";
+import type { NodeRecord } from "../nodes/node-record.ts";
 import type { Plan } from "../plan.ts";
-import { hashRanges, hashText } from "./address-hash.ts";
 
 /** What a source to autogroup:self is for one user. */
 export interface SelfSource {
   /** Equal to the key of any source that stands for the same addresses. */
   readonly key: string;
-  /** SrcIPs; empty when no node of the user matches. */
-  readonly texts: readonly string[];
+  /** The user's nodes that match. */
+  readonly nodes: readonly NodeRecord[];
 }
 
 /** What self sources read of the tailnet. */
@@ -75,12 +75,13 @@ export class SelfSources {
 }
 
 function selfSource(nodes: readonly NodeRecord[]): SelfSource {
-  const addresses = nodes.flatMap(addressesOf);
-  const ranges = prefixSet(addresses.map((address): AddressRange => ({ first: address, last: address })));
-  return { key: hashText(hashRanges(ranges)), texts: ranges.map(formatRange).sort() };
+  const hashes = nodes.flatMap((node) => node.hashes);
+  return { key: hashText(hashes.reduce(addHash, NO_ADDRESSES)), nodes };
 }
 
 /** All addresses of nodes, as SrcIPs. */
 export function renderAddresses(nodes: readonly NodeRecord[]): readonly string[] {
-  return selfSource(nodes).texts;
+  const addresses = nodes.flatMap((node) => node.addresses);
+  const ranges = prefixSet(addresses.map((address): AddressRange => ({ first: address, last: address })));
+  return ranges.map(formatRange).sort();
 }

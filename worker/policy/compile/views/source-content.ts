@@ -2,16 +2,9 @@
 // sent (policy.md 9.3). Nodes join and leave at constant cost; SrcIPs are rendered when somebody asks.
 import { type Address, type AddressRange, formatRange } from "../../../protocol/ip.ts";
 import { contains, type PrefixSet, prefixSet, subtract, TAILNET_RANGES } from "../../prefix-set.ts";
+import { type AddressHash, addHash, hashRanges, hashText, NO_ADDRESSES, removeHash } from "../nodes/address-hash.ts";
+import type { ParsedNode } from "../nodes/node-record.ts";
 import { type Atom, atomLiteral, type Plan, type SourceTemplate } from "../plan.ts";
-import {
-  type AddressHash,
-  addHash,
-  hashAddress,
-  hashRanges,
-  hashText,
-  NO_ADDRESSES,
-  removeHash,
-} from "./address-hash.ts";
 
 /** What rendering reads of the tailnet. */
 export interface SourceWorld {
@@ -40,16 +33,16 @@ export class SourceContent {
   }
 
   /** Adds the addresses of a node. */
-  join(addresses: readonly Address[]): void {
-    this.#memberAddresses += addresses.length;
-    this.#hash = addHash(this.#hash, this.#hashOf(addresses));
+  join(node: ParsedNode): void {
+    this.#memberAddresses += node.addresses.length;
+    this.#hash = addHash(this.#hash, this.#hashOf(node));
     this.forget();
   }
 
   /** Removes the addresses of a node that joined with the same ones. */
-  leave(addresses: readonly Address[]): void {
-    this.#memberAddresses -= addresses.length;
-    this.#hash = removeHash(this.#hash, this.#hashOf(addresses));
+  leave(node: ParsedNode): void {
+    this.#memberAddresses -= node.addresses.length;
+    this.#hash = removeHash(this.#hash, this.#hashOf(node));
     this.forget();
   }
 
@@ -59,10 +52,10 @@ export class SourceContent {
     this.#rendered = null;
   }
 
-  #hashOf(addresses: readonly Address[]): AddressHash {
+  #hashOf({ addresses, hashes }: ParsedNode): AddressHash {
     let sum = NO_ADDRESSES;
-    for (const address of addresses) {
-      if (!contains(this.template.literal, address)) sum = addHash(sum, hashAddress(address));
+    for (const [i, hash] of hashes.entries()) {
+      if (!contains(this.template.literal, addresses[i] as Address)) sum = addHash(sum, hash);
     }
     return sum;
   }
@@ -70,9 +63,9 @@ export class SourceContent {
   /** True when the template stands for no address at all. */
   isEmpty(world: SourceWorld): boolean {
     const { template } = this;
-    if (template.hasAny || template.hasDangerAll || template.literal.length > 0 || this.#memberAddresses > 0)
-      return false;
-    return !template.isNarrowed || this.render(world).length === 0;
+    if (template.hasDangerAll || template.literal.length > 0 || this.#memberAddresses > 0) return false;
+    const isEvident = !template.hasAny && !template.isNarrowed;
+    return isEvident || this.render(world).length === 0;
   }
 
   /** A text that two contents share exactly when their SrcIPs are equal. */

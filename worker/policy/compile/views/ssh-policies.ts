@@ -5,7 +5,7 @@ import { formatAddress, isIPv4 } from "../../../protocol/ip.ts";
 import type { PolicyUser } from "../../inventory.ts";
 import type { SSHAccessRule } from "../../policy.ts";
 import { isSelected } from "../nodes/node-class.ts";
-import { addressesOf, type NodeRecord } from "../nodes/node-record.ts";
+import type { NodeRecord } from "../nodes/node-record.ts";
 
 /** An entry of ssh with its selectors as atoms. */
 export interface SSHTemplate {
@@ -62,7 +62,7 @@ export class SSHPolicies {
 
   /** The check that a login from one node on another must pass; null when no check rule allows it. */
   checkOf(source: NodeRecord, destination: NodeRecord, login: string): SSHCheck | null {
-    const addresses = new Set(addressesOf(source).map(formatAddress));
+    const addresses = new Set(source.addresses.map(formatAddress));
     for (const template of this.#templates) {
       if (template.rule.action !== "check") continue;
       const allows = (rule: SSHRule) =>
@@ -160,7 +160,7 @@ export class SSHPolicies {
     if (template.recorders.length === 0) return ACCEPT;
     const recorders = this.#world
       .membersOf(template.recorders)
-      .flatMap(addressesOf)
+      .flatMap(({ addresses }) => addresses)
       .map((address) => (isIPv4(address) ? `${formatAddress(address)}:80` : `[${formatAddress(address)}]:80`));
     return { ...ACCEPT, recorders, ...(template.rule.enforceRecorder ? ENFORCED : {}) };
   }
@@ -188,7 +188,7 @@ const ENFORCED: SSHAction = {
 /** A node with several tags is listed once for each of them, as the service does (policy.md 16.2). */
 function principalsOf(records: readonly NodeRecord[]): SSHPrincipal[] {
   return records.flatMap((node) => {
-    const addresses = addressesOf(node).map((address) => ({ nodeIP: formatAddress(address) }));
+    const addresses = node.addresses.map((address) => ({ nodeIP: formatAddress(address) }));
     return node.node.tags.length > 1 ? node.node.tags.flatMap(() => addresses) : addresses;
   });
 }
