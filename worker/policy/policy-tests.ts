@@ -52,6 +52,13 @@ function note(failures: TestFailure[], user: string, errors: readonly string[]):
   if (errors.length > 0) failures.push({ user, errors });
 }
 
+/** What a test sends: from where, in which protocol, and in which state of the tailnet. */
+interface Probe {
+  readonly sources: PrefixSet;
+  readonly protocol: number | null;
+  readonly state: TailnetState;
+}
+
 /** One policy against one tailnet, with the source's posture attributes replaced where a test says so. */
 class TestRun {
   readonly #policy: Policy;
@@ -83,26 +90,21 @@ class TestRun {
       [test.deny, false],
     ] as const) {
       for (const text of destinations) {
-        const error = this.#accessError(text, sources, protocol, state, isWanted);
+        const error = this.#accessError(text, { sources, protocol, state }, isWanted);
         if (error !== undefined) errors.push(`address ${JSON.stringify(text)}: ${error}`);
       }
     }
     return errors;
   }
 
-  #accessError(
-    text: string,
-    sources: PrefixSet,
-    protocol: number | null,
-    state: TailnetState,
-    isWanted: boolean,
-  ): string | undefined {
+  #accessError(text: string, probe: Probe, isWanted: boolean): string | undefined {
     const parsed = /^(.*):([1-9][0-9]{0,4})$/.exec(text);
     const port = Number(parsed?.[2]);
     const destination = parsed?.[1] === undefined ? undefined : this.#destinationOf(parsed[1]);
     if (!(port <= 65535) || destination === undefined) return "invalid destination";
     if (destination.length === 0) return "destination has no address";
-    const allowed = sourcesReaching(destination, port, protocol, state);
+    const allowed = sourcesReaching(destination, port, probe);
+    const { sources } = probe;
     const isReached = isWanted ? covers(allowed, sources) : sources.some((range) => overlaps(allowed, range));
     if (isReached === isWanted) return undefined;
     return isWanted ? "want: Accept, got: Drop" : "want: Drop, got: Accept";
@@ -216,12 +218,7 @@ function verdictOf(from: NodeRecord, to: NodeRecord, login: string, state: Tailn
 }
 
 /** Everything that may send to some address of the destination on the port, by the rules for the whole tailnet. */
-function sourcesReaching(
-  destination: PrefixSet,
-  port: number,
-  protocol: number | null,
-  state: TailnetState,
-): PrefixSet {
+function sourcesReaching(destination: PrefixSet, port: number, { protocol, state }: Probe): PrefixSet {
   let sources = NOTHING;
   for (const rule of state.plan.rawRules) {
     if (rule.kind !== "ports" || !carriesProtocol(rule.protocol, protocol)) continue;

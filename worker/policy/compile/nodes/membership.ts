@@ -5,9 +5,9 @@ import type { PolicyNode, PolicyUser } from "../../inventory.ts";
 import { contains, overlaps, type PrefixSet } from "../../prefix-set.ts";
 import { type Atom, atomLiteral, type Plan, type ViaBlock } from "../plan.ts";
 import { capMapFor, DISABLE_IPV4 } from "../views/node-attributes.ts";
-import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./node-class.ts";
 import { type ParsedNode, parseAddresses, parseNode, type SubnetRoute } from "./node-record.ts";
 import { meetsOne } from "./postures.ts";
+import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./touches.ts";
 
 /** Answers which atoms of a plan a node touches. */
 export class Membership {

@@ -4,16 +4,7 @@ import type { CapMap } from "../../../protocol/control/filter-rule.ts";
 import { Bitset } from "../../bitset.ts";
 import type { Plan } from "../plan.ts";
 import { capMapFor } from "../views/node-attributes.ts";
-
-/** The node is selected by what it is, so that both of its addresses are in the atom. */
-export const MEMBER = 1;
-/** An address of the node is among the atom's literal addresses. */
-export const CONTAINED = 2;
-/** A subnet route of the node overlaps the atom's addresses. */
-export const OVERLAPPED = 4;
-
-/** How a node touches atoms: atom index → MEMBER, CONTAINED, OVERLAPPED or a sum of them. */
-export type Touches = ReadonlyMap<number, number>;
+import { CONTAINED, MEMBER, type Touches } from "./touches.ts";
 
 /** Nodes with equal touches and equal standing as exit nodes. */
 export interface NodeClass {

@@ -10,8 +10,9 @@ import {
   rangePrefixes,
 } from "../../../protocol/ip.ts";
 import { contains, coversRange, INTERNET, overlaps } from "../../prefix-set.ts";
-import { isSelected, MEMBER } from "../nodes/node-class.ts";
+import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
+import { MEMBER } from "../nodes/touches.ts";
 import {
   type AppRule,
   type Atom,

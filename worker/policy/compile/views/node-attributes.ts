@@ -3,7 +3,7 @@
 import type { CapMap } from "../../../protocol/control/filter-rule.ts";
 import type { PolicyNode } from "../../inventory.ts";
 import type { NetworkOptions } from "../../policy.ts";
-import { CONTAINED, MEMBER, type Touches } from "../nodes/node-class.ts";
+import { CONTAINED, MEMBER, type Touches } from "../nodes/touches.ts";
 
 /** An entry of nodeAttrs with its targets as atoms. */
 export interface AttributeTemplate {
