@@ -40,7 +40,7 @@ export const MINUTE = 60 * SECOND;
 export const DAY = 86_400 * SECOND;
 
 /** Random bytes that are the same for the same seed (xorshift32). */
-export function seededRandom(seed: number): Random {
+function seededRandom(seed: number): Random {
   let state = seed | 0 || 1;
   return (length) =>
     Uint8Array.from({ length }, () => {

@@ -155,7 +155,7 @@ export function readTags(node: Node | undefined, problems: Problems): DeclaredTa
 }
 
 /** The reason why a text is no tag; undefined when it is one. */
-export function tagNameFault(tag: string): string | undefined {
+function tagNameFault(tag: string): string | undefined {
   if (!tag.startsWith("tag:")) return "tags must start with 'tag:'";
   if (!/^tag:[A-Za-z]/.test(tag)) return "tag names must start with a letter, after 'tag:'";
   return /^tag:[A-Za-z0-9-]+$/.test(tag) ? undefined : "tag names can only contain numbers, letters, or dashes";

@@ -118,7 +118,7 @@ export function foreignDomain(domain: string, definitions: Definitions): string 
 }
 
 /** The addresses that a selector names by itself; undefined for those that stand for nodes, or for everything. */
-export function literalSet(selector: Selector): PrefixSet | undefined {
+function literalSet(selector: Selector): PrefixSet | undefined {
   if (selector.kind === "literal") return selector.set;
   return selector.kind === "internet" ? INTERNET : undefined;
 }

@@ -23,7 +23,7 @@ const PROTOCOLS: Readonly<Record<string, number>> = {
 };
 
 /** Parses `*` or a list of ports and port ranges, in file order; the reason when malformed. */
-export function parsePorts(text: string): readonly PortRange[] | string {
+function parsePorts(text: string): readonly PortRange[] | string {
   if (text === "*") return ALL_PORTS;
   const ports: PortRange[] = [];
   for (const item of text.split(",")) {
@@ -57,7 +57,7 @@ export function parseProtocol(text: string): number | string {
 }
 
 /** Tells whether a rule for the protocol may name ports: TCP, UDP, SCTP, and no protocol at all. */
-export function hasPorts(protocol: number | null): boolean {
+function hasPorts(protocol: number | null): boolean {
   return protocol === null || protocol === 6 || protocol === 17 || protocol === 132;
 }
 
