@@ -217,7 +217,7 @@ describe("checking a policy file", () => {
     expect(answer.status).toBe(200);
     const [{ user, errors }] = answer.json.data;
     const places = [expect.stringMatching(/^line 2, column 11: /), expect.stringMatching(/^line 3, column 13: /)];
-    expect([user, [...errors].sort()]).toEqual(["", places]);
+    expect([user, [...errors].sort((a, b) => a.localeCompare(b))]).toEqual(["", places]);
     expect(answer.json.message).toBe(errors[0]);
   });
 

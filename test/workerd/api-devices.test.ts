@@ -1,5 +1,6 @@
 // Devices and their routes through the public API: fields, filters, both forms of ids, and what each action does.
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DEVICE_PAGE_MAX } from "../../worker/protocol/limits.ts";
 import { api, node, person, seed } from "./support/api.ts";
 
 const NOW = 1_700_000_000_000;
@@ -189,6 +190,18 @@ describe("the list of devices", () => {
     ["name=", []],
   ])("filters by %s", async (query, expected) => {
     expect(await ids(`?${query}`)).toEqual(expected);
+  });
+
+  it("is whole and in order when it is too large for one answer of the object", async () => {
+    const RoutableIPs = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+    const many = Array.from({ length: 200 }, (_, i) =>
+      node(1_000 + i, { userId, ipv4: `100.65.0.${i}`, hostinfo: { Hostname: "large", RoutableIPs } }),
+    );
+    await seed(...many.toReversed().map((each) => ({ type: "node-put" as const, node: each })));
+    const answer = await api("/tailnet/-/devices?fields=all&hostname=large", { token });
+    expect(answer.text.length).toBeGreaterThan(DEVICE_PAGE_MAX);
+    expect(answer.json.devices.map((device: { id: string }) => Number(device.id))).toEqual(many.map(({ id }) => id));
+    await seed(...many.map(({ id }) => ({ type: "node-removed" as const, id })));
   });
 
   it("shows the default fields when it filters by others", async () => {
