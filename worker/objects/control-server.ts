@@ -113,6 +113,7 @@ export class ControlServer {
   /** The socket is gone. */
   closed(socket: WebSocket): void {
     this.#drop(this.#connectionOf(socket), 1000, "");
+    socket.close(); // answers the client's close frame, which a socket that hibernates does not by itself
   }
 
   /** Sends a keep-alive on every map stream; drops clients that take nothing, or have asked for nothing. */
