@@ -95,7 +95,7 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
   const values = await child.until("ready", () => ready, { timeoutMs: 120_000 });
   return {
     ...values,
-    api: new Api(values.apiUrl, values.apiToken),
+    api: new Api(`http://${listen}:${ports.workerPort}`, values.apiToken), // apiUrl may have a name for the clients only
     stateDir,
     child,
     stop: () => child.stop(stopMs),

@@ -151,7 +151,7 @@ export async function createNetwork(): Promise<Network> {
 const copiedFiles = [
   ...["passwd", "group", "shadow", "gshadow", "shells", "login.defs", "pam.d", "pam.conf", "security", "environment"],
   ...["profile", "profile.d", "bash.bashrc", "nsswitch.conf", "host.conf", "gai.conf", "services", "protocols"],
-  ...["os-release", "debian_version", "machine-id", "localtime", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"],
+  ...["os-release", "debian_version", "machine-id", "localtime", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl"],
 ];
 
 /** A folder to use as /etc, with the hosts and resolvers of one namespace. */
