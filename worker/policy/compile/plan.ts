@@ -7,10 +7,17 @@
 // and filters all come down to small bitsets over atoms.
 import type { CapMap, PortRange } from "../../protocol/control/filter-rule.ts";
 import { Bitset } from "../bitset.ts";
-import type { AccessRule, Policy, Posture, RulePart, Selector } from "../policy.ts";
+import type { AccessRule, Policy, Posture, RulePart, Selector, SSHAccessRule } from "../policy.ts";
 import { covers, INTERNET, NOTHING, type PrefixSet, prefixSet, TAILNET_RANGES } from "../prefix-set.ts";
 import type { AttributeTemplate } from "./views/node-attributes.ts";
-import type { SSHTemplate } from "./views/ssh-policies.ts";
+
+/** An entry of ssh with its selectors as atoms. */
+export interface SSHTemplate {
+  readonly rule: SSHAccessRule;
+  readonly sources: readonly number[];
+  readonly destinations: readonly number[];
+  readonly recorders: readonly number[];
+}
 
 /** Where an atom stands: targets are those of nodeAttrs. */
 export type Side = "source" | "destination" | "target";

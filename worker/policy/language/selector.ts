@@ -2,7 +2,7 @@
 // reason as a string when a text is refused; the caller puts the section's own words around it.
 import { parseRange } from "../../protocol/ip.ts";
 import type { Posture, Selector } from "../policy.ts";
-import { INTERNET, type PrefixSet } from "../prefix-set.ts";
+import type { PrefixSet } from "../prefix-set.ts";
 import { quote } from "./document.ts";
 
 /** The names that a file defines, for selectors and rules to refer to. */
@@ -115,10 +115,4 @@ function domainSelector(domain: string, definitions: Definitions): Selector | st
 export function foreignDomain(domain: string, definitions: Definitions): string | undefined {
   if (definitions.domains?.includes(domain) ?? true) return undefined;
   return `${domain} is not associated with this Tailnet and cannot be used in user:*@<domain> expressions`;
-}
-
-/** The addresses that a selector names by itself; undefined for those that stand for nodes, or for everything. */
-function literalSet(selector: Selector): PrefixSet | undefined {
-  if (selector.kind === "literal") return selector.set;
-  return selector.kind === "internet" ? INTERNET : undefined;
 }

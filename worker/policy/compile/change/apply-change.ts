@@ -1,13 +1,15 @@
 // Applies a change of nodes or users to a tailnet's state and finds whose views it touched (policy.md 26.4). The work is
 // in proportion to what is touched: a node's own classification, the sources that list it, and those who see it.
+
 import type { Bitset } from "../../bitset.ts";
 import type { PolicyEffect } from "../../effect.ts";
 import type { PolicyNode } from "../../inventory.ts";
+import { parseAddresses } from "../nodes/node-address.ts";
 import { isSelected } from "../nodes/node-class.ts";
-import { hasSameAddresses, hasSameRoutes, type NodeRecord, parseAddresses, parseNode } from "../nodes/node-record.ts";
+import { hasSameAddresses, hasSameRoutes, type NodeRecord, parseNode } from "../nodes/node-record.ts";
+import type { SSHTemplate } from "../plan.ts";
 import type { Journal, TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
-import type { SSHTemplate } from "../views/ssh-policies.ts";
 import { NO_EFFECT, SlotEffect } from "./slot-effect.ts";
 import { SnapshotComparison, takeSnapshot } from "./view-snapshot.ts";
 

@@ -1,19 +1,12 @@
 // SSH policies: the rules of a plan's ssh section as each node receives them (policy.md 16.2). Rules are built once per
 // entry of the policy and shared by all destinations; only the list is a node's own.
 import type { SSHAction, SSHPolicy, SSHPrincipal, SSHRule } from "../../../protocol/control/ssh.ts";
-import { formatAddress, isIPv4 } from "../../../protocol/ip.ts";
+import { isIPv4 } from "../../../protocol/ip.ts";
 import type { PolicyUser } from "../../inventory.ts";
 import type { SSHAccessRule } from "../../policy.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
-
-/** An entry of ssh with its selectors as atoms. */
-export interface SSHTemplate {
-  readonly rule: SSHAccessRule;
-  readonly sources: readonly number[];
-  readonly destinations: readonly number[];
-  readonly recorders: readonly number[];
-}
+import type { SSHTemplate } from "../plan.ts";
 
 /** What building SSH policies reads of the tailnet. */
 export interface SSHWorld {
@@ -62,7 +55,7 @@ export class SSHPolicies {
 
   /** The check that a login from one node on another must pass; null when no check rule allows it. */
   checkOf(source: NodeRecord, destination: NodeRecord, login: string): SSHCheck | null {
-    const addresses = new Set(source.addresses.map(formatAddress));
+    const addresses = new Set(source.addresses.map(({ text }) => text));
     for (const template of this.#templates) {
       if (template.rule.action !== "check") continue;
       const allows = (rule: SSHRule) =>
@@ -161,7 +154,7 @@ export class SSHPolicies {
     const recorders = this.#world
       .membersOf(template.recorders)
       .flatMap(({ addresses }) => addresses)
-      .map((address) => (isIPv4(address) ? `${formatAddress(address)}:80` : `[${formatAddress(address)}]:80`));
+      .map(({ address, text }) => (isIPv4(address) ? `${text}:80` : `[${text}]:80`));
     return { ...ACCEPT, recorders, ...(template.rule.enforceRecorder ? ENFORCED : {}) };
   }
 }
@@ -188,7 +181,7 @@ const ENFORCED: SSHAction = {
 /** A node with several tags is listed once for each of them, as the service does (policy.md 16.2). */
 function principalsOf(records: readonly NodeRecord[]): SSHPrincipal[] {
   return records.flatMap((node) => {
-    const addresses = node.addresses.map((address) => ({ nodeIP: formatAddress(address) }));
+    const addresses = node.addresses.map(({ text }) => ({ nodeIP: text }));
     return node.node.tags.length > 1 ? node.node.tags.flatMap(() => addresses) : addresses;
   });
 }
