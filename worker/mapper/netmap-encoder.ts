@@ -1,8 +1,9 @@
 // Netmaps as JSON text. Whatever many nodes are shown is encoded once and shared: a peer's JSON per record and view, a
-// packet filter per rule list, DNS per settings. Records are immutable, so each is the key of its own cache entry and a
-// change drops the entry by itself (DESIGN.md 3 #8).
+// rule's sources per list, DNS per settings. Records are immutable, so each is the key of its own cache entry and a
+// change drops the entry by itself (DESIGN.md 3 #8). What one node alone is shown is not kept.
 import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-version.ts";
 import { withoutPins } from "../protocol/control/derp-map.ts";
+import type { FilterRule } from "../protocol/control/filter-rule.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import { isServed, type Node, type NodeId } from "../tailnet/entities/node.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
@@ -23,6 +24,8 @@ export class NetmapEncoder {
   readonly #derpMapWithoutPins: string;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
   readonly #texts = new WeakMap<object, string>();
+  #lastPatches = "";
+  #lastPatchMessage = "";
 
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
@@ -59,6 +62,7 @@ export class NetmapEncoder {
 
   /** What changed for one node; undefined when that is nothing. */
   delta(tailnet: Tailnet, node: Node, delta: NetmapDelta): string | undefined {
+    if (isPatchOnly(delta)) return this.#patchMessage(delta.patches);
     const whole = ascending(delta.wholePeers).flatMap((id) => tailnet.nodes.get(id) ?? []);
     const userIds = new Set(delta.userIds);
     for (const peer of whole) if (delta.newPeers.has(peer.id)) userIds.add(wireUserId(peer));
@@ -109,8 +113,24 @@ export class NetmapEncoder {
     return json;
   }
 
+  /** The commonest message: cheap fields of a peer, told to everybody who sees it as one and the same string. */
+  #patchMessage(patches: ReadonlyMap<NodeId, string>): string {
+    const items = patches.size === 1 ? (patches.values().next().value ?? "") : [...patches.values()].join(",");
+    if (items !== this.#lastPatches) {
+      this.#lastPatches = items;
+      this.#lastPatchMessage = `{"PeersChangedPatch":[${items}]}`;
+    }
+    return this.#lastPatchMessage;
+  }
+
   #packetFilters(tailnet: Tailnet, node: Node): string {
-    return `{"base":${this.#text(tailnet.engine.packetFilterOf(node.id))}}`;
+    const rules = tailnet.engine.packetFilterOf(node.id).map((rule) => this.#filterRule(rule));
+    return `{"base":[${rules.join(",")}]}`;
+  }
+
+  /** Rules of different nodes share their sources, which make up most of their length. */
+  #filterRule({ SrcIPs, ...rest }: FilterRule): string {
+    return `{"SrcIPs":${this.#text(SrcIPs)},${JSON.stringify(rest).slice(1)}`;
   }
 
   #sshPolicy(tailnet: Tailnet, node: Node): string {
@@ -130,8 +150,17 @@ export class NetmapEncoder {
   }
 }
 
+/** Tells views of one record apart; empty for a node with both addresses and nothing special, as nearly all are. */
 function keyOf({ addresses, routes, capMap }: NodeView): string {
-  return `${addresses.join()} ${routes.allowed.join()} ${Object.keys(capMap).length > 0 ? JSON.stringify(capMap) : ""}`;
+  const hasCapabilities = Object.keys(capMap).length > 0;
+  if (addresses.length === 2 && routes.allowed.length === 0 && !hasCapabilities) return "";
+  return `${addresses.join()} ${routes.allowed.join()} ${hasCapabilities ? JSON.stringify(capMap) : ""}`;
+}
+
+function isPatchOnly(delta: NetmapDelta): boolean {
+  const hasLists = delta.wholePeers.size + delta.removedPeers.size + delta.userIds.size > 0;
+  const hasParts = delta.hasNewSelf || delta.hasNewFilter || delta.hasNewSsh || delta.hasNewDns;
+  return delta.patches.size > 0 && !hasLists && !hasParts;
 }
 
 function ascending(ids: ReadonlySet<NodeId>): NodeId[] {
