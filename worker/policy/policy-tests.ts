@@ -1,7 +1,7 @@
 // Runs the sections tests and sshTests of a policy against the tailnet (policy.md 19, 20). A policy whose tests fail is
 // refused as a whole; an entry that makes no sense fails like one that does not hold.
 
-import { type AddressRange, formatAddress, parseAddress, parseRange } from "../protocol/ip.ts";
+import { type AddressRange, parseAddress, parseRange } from "../protocol/ip.ts";
 import type { NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan, type PortsRule } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
@@ -205,8 +205,7 @@ interface Verdict {
 /** What the SSH rules of one node say about a login from another, from every address of it. */
 function verdictOf(from: NodeRecord, to: NodeRecord, login: string, state: TailnetState): Verdict {
   const rules = state.ssh.policyOf(to).rules.filter((rule) => isLoginMapped(rule, login));
-  const verdicts = from.addresses.map((address) => {
-    const text = formatAddress(address);
+  const verdicts = from.addresses.map(({ text }) => {
     const matching = rules.filter((rule) => rule.principals.some(({ nodeIP }) => nodeIP === text));
     const isChecked = matching.some(({ action }) => action.holdAndDelegate !== undefined);
     return { isAllowed: matching.length > 0, isChecked };

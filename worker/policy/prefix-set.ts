@@ -10,7 +10,8 @@ export const NOTHING: PrefixSet = [];
 
 /** Makes a set of any ranges, in any order, overlapping or not. */
 export function prefixSet(ranges: Iterable<AddressRange>): PrefixSet {
-  const sorted = [...ranges].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  const sorted = [...ranges];
+  if (!isSorted(sorted)) sorted.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
   const merged: AddressRange[] = [];
   for (const range of sorted) {
     const last = merged.at(-1);
@@ -18,6 +19,10 @@ export function prefixSet(ranges: Iterable<AddressRange>): PrefixSet {
     else if (range.last > last.last) merged[merged.length - 1] = { first: last.first, last: range.last };
   }
   return merged;
+}
+
+function isSorted(ranges: readonly AddressRange[]): boolean {
+  return ranges.every((range, i) => i === 0 || (ranges[i - 1] as AddressRange).first <= range.first);
 }
 
 /** The set of the given texts: addresses, CIDRs and ranges. @throws Error on a malformed one; for constants. */

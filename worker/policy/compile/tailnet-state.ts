@@ -1,13 +1,14 @@
 // One tailnet under one plan: its nodes with their classes, and every index that views are computed from. Changes go
 // through `replace`, which keeps the indexes in step and notes in a journal what else they touched; what a change means
 // for views is worked out by the engine.
-import type { Address, AddressRange } from "../../protocol/ip.ts";
+import type { AddressRange } from "../../protocol/ip.ts";
 import { Bitset } from "../bitset.ts";
 import type { PolicyNode, PolicyUser } from "../inventory.ts";
 import { EVERYTHING, type PrefixSet, prefixSet } from "../prefix-set.ts";
 import type { SlotIds } from "./change/slot-effect.ts";
 import { AddressIndex } from "./nodes/address-index.ts";
 import { Membership } from "./nodes/membership.ts";
+import type { NodeAddress } from "./nodes/node-address.ts";
 import { classKey, type NodeClass, nodeClass } from "./nodes/node-class.ts";
 import { hasSameAddresses, hasSameRoutes, hasSameTags, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
 import { MEMBER, type Touches } from "./nodes/touches.ts";
@@ -77,7 +78,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     const parsed: [number, ParsedNode][] = nodes
       .toSorted((a, b) => a.id - b.id)
       .map((node, i) => [slots?.get(node.id) ?? i, this.#parse(node)]);
-    this.#addresses.load(parsed.flatMap(([slot, node]) => node.addresses.map((address) => ({ address, slot }))));
+    this.#addresses.load(parsed.flatMap(([slot, node]) => node.addresses.map((at) => ({ at, slot }))));
     for (const [slot, node] of parsed) {
       this.#slots.set(node.node.id, slot);
       this.#ids[slot] = node.node.id;
@@ -168,7 +169,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     return this.#subnetRoutes;
   }
 
-  memberAddresses(atoms: readonly number[]): readonly Address[] {
+  memberAddresses(atoms: readonly number[]): readonly NodeAddress[] {
     return this.#addresses.addressesOf(this.memberSlots(atoms), (slot) => this.recordAt(slot).addresses);
   }
 
@@ -176,8 +177,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
   atomAddresses(atom: number): PrefixSet {
     const { selector } = this.plan.atoms[atom] as Atom;
     if (selector.kind === "any") return EVERYTHING;
-    const members = this.memberAddresses([atom]).map((address) => ({ first: address, last: address }));
-    return atomLiteral(this.plan.atoms[atom] as Atom) ?? prefixSet(members);
+    return atomLiteral(this.plan.atoms[atom] as Atom) ?? prefixSet(this.memberAddresses([atom]));
   }
 
   failingAddresses(atom: number, set: PrefixSet): readonly AddressRange[] {
@@ -186,7 +186,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
       for (const slot of this.#addresses.slotsIn(range)) {
         const record = this.recordAt(slot);
         if (record.class.touched.has(atom)) continue;
-        for (const address of record.addresses) failing.push({ first: address, last: address });
+        failing.push(...record.addresses);
       }
     }
     return failing;
@@ -226,10 +226,10 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
    * Slots of the routers, besides the node itself, whose touches depend on the node's addresses because one of their
    * routes contains them. There are none in a sane tailnet.
    */
-  routersOver(addresses: readonly Address[]): number[] {
+  routersOver(addresses: readonly NodeAddress[]): number[] {
     const slots = new Set<number>();
     for (const { range, owners } of this.prefixes.values()) {
-      if (!addresses.some((address) => range.first <= address && address <= range.last)) continue;
+      if (!addresses.some(({ address }) => range.first <= address && address <= range.last)) continue;
       for (const owner of owners) slots.add(owner.slot);
     }
     return [...slots];

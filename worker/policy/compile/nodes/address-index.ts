@@ -2,9 +2,10 @@
 // in which their addresses are written into a packet filter.
 import type { Address, AddressRange } from "../../../protocol/ip.ts";
 import type { Bitset } from "../../bitset.ts";
+import type { NodeAddress } from "./node-address.ts";
 
 interface Entry {
-  readonly address: Address;
+  readonly at: NodeAddress;
   readonly slot: number;
 }
 
@@ -14,15 +15,17 @@ export class AddressIndex {
 
   /** Fills an empty index at once. */
   load(entries: readonly Entry[]): void {
-    this.#entries = [...entries].sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    this.#entries = [...entries].sort((a, b) =>
+      a.at.address < b.at.address ? -1 : a.at.address > b.at.address ? 1 : 0,
+    );
   }
 
-  add(address: Address, slot: number): void {
-    this.#entries.splice(this.#firstFrom(address), 0, { address, slot });
+  add(at: NodeAddress, slot: number): void {
+    this.#entries.splice(this.#firstFrom(at.address), 0, { at, slot });
   }
 
-  delete(address: Address, slot: number): void {
-    for (let i = this.#firstFrom(address); this.#entries[i]?.address === address; i++) {
+  delete({ address }: NodeAddress, slot: number): void {
+    for (let i = this.#firstFrom(address); this.#entries[i]?.at.address === address; i++) {
       if (this.#entries[i]?.slot === slot) {
         this.#entries.splice(i, 1);
         return;
@@ -35,22 +38,22 @@ export class AddressIndex {
     const slots: number[] = [];
     for (let i = this.#firstFrom(range.first); i < this.#entries.length; i++) {
       const entry = this.#entries[i] as Entry;
-      if (entry.address > range.last) break;
+      if (entry.at.address > range.last) break;
       slots.push(entry.slot);
     }
     return slots;
   }
 
   /** The addresses of a set of nodes, ascending. `addressesOf` gives those of one slot. */
-  addressesOf(slots: Bitset, addressesOf: (slot: number) => readonly Address[]): Address[] {
-    const addresses: Address[] = [];
+  addressesOf(slots: Bitset, addressesOf: (slot: number) => readonly NodeAddress[]): NodeAddress[] {
+    const addresses: NodeAddress[] = [];
     // Sorting a few beats walking all; walking all beats sorting many.
     if (slots.size() * 16 > this.#entries.length) {
-      for (const { address, slot } of this.#entries) if (slots.has(slot)) addresses.push(address);
+      for (const { at, slot } of this.#entries) if (slots.has(slot)) addresses.push(at);
       return addresses;
     }
     slots.visit((slot) => addresses.push(...addressesOf(slot)));
-    return addresses.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+    return addresses.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
   }
 
   #firstFrom(address: Address): number {
@@ -58,7 +61,7 @@ export class AddressIndex {
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#entries[middle] as Entry).address < address) low = middle + 1;
+      if ((this.#entries[middle] as Entry).at.address < address) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -5,7 +5,8 @@ import type { PolicyNode, PolicyUser } from "../../inventory.ts";
 import { contains, overlaps, type PrefixSet } from "../../prefix-set.ts";
 import { type Atom, atomLiteral, type Plan, type ViaBlock } from "../plan.ts";
 import { capMapFor, DISABLE_IPV4 } from "../views/node-attributes.ts";
-import { type ParsedNode, parseAddresses, parseNode, type SubnetRoute } from "./node-record.ts";
+import { parseAddresses } from "./node-address.ts";
+import { type ParsedNode, parseNode, type SubnetRoute } from "./node-record.ts";
 import { meetsOne } from "./postures.ts";
 import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./touches.ts";
 
@@ -87,7 +88,7 @@ export class Membership {
     const all = node.isIPv4Hidden ? parseAddresses([node.node.ipv4, node.node.ipv6]) : shown;
     for (const { atom, set } of this.#literals) {
       const addresses = atom.side === "target" ? all : shown;
-      if (!addresses.some((address) => contains(set, address))) continue;
+      if (!addresses.some(({ address }) => contains(set, address))) continue;
       if (atom.postures === null || meetsOne(atom.postures, node.node.attributes)) add(touches, atom.index, CONTAINED);
     }
   }

@@ -1,8 +1,8 @@
 // A node as the compiler keeps it: addresses and routes parsed once, its slot, and the class that it belongs to.
-import { type Address, type AddressRange, parseAddress, parsePrefix, prefixRange } from "../../../protocol/ip.ts";
+import { type AddressRange, parsePrefix, prefixRange } from "../../../protocol/ip.ts";
 import type { PolicyNode } from "../../inventory.ts";
 import { isExitRange } from "../../prefix-set.ts";
-import { type AddressHash, hashAddress } from "./address-hash.ts";
+import { type NodeAddress, parseAddresses } from "./node-address.ts";
 import type { NodeClass } from "./node-class.ts";
 
 /** A subnet route of a node. */
@@ -17,9 +17,7 @@ export interface NodeRecord {
   readonly slot: number;
   readonly node: PolicyNode;
   /** IPv4 first; without it while the attribute disable-ipv4 hides it. */
-  readonly addresses: readonly Address[];
-  /** Hashes of the addresses, in the same order. */
-  readonly hashes: readonly AddressHash[];
+  readonly addresses: readonly NodeAddress[];
   readonly isIPv4Hidden: boolean;
   /** Effective subnet routes. */
   readonly subnets: readonly SubnetRoute[];
@@ -31,7 +29,7 @@ export interface NodeRecord {
 /** A node that is not yet classified. */
 export type ParsedNode = Omit<NodeRecord, "slot" | "class">;
 
-/** Parses a node's addresses, but for a hidden one, and its routes; malformed ones, which no caller should hold, are left out. */
+/** Parses a node's addresses, but for a hidden one, and its routes; malformed ones are left out. */
 export function parseNode(node: PolicyNode, hidesIPv4 = false): ParsedNode {
   const addresses = parseAddresses(hidesIPv4 ? [node.ipv6] : [node.ipv4, node.ipv6]);
   const subnets: SubnetRoute[] = [];
@@ -46,21 +44,18 @@ export function parseNode(node: PolicyNode, hidesIPv4 = false): ParsedNode {
   return {
     node,
     addresses,
-    hashes: addresses.map(hashAddress),
     isIPv4Hidden: hidesIPv4,
     subnets,
     exits,
   };
 }
 
-/** Parses addresses; absent and malformed ones are left out. */
-export function parseAddresses(texts: readonly (string | null)[]): Address[] {
-  return texts.flatMap((text) => (text === null ? [] : (parseAddress(text) ?? [])));
-}
-
 /** Tells whether two records have the same visible addresses. */
 export function hasSameAddresses(a: ParsedNode, b: ParsedNode): boolean {
-  return a.addresses.length === b.addresses.length && a.addresses.every((address, i) => address === b.addresses[i]);
+  return (
+    a.addresses.length === b.addresses.length &&
+    a.addresses.every(({ address }, i) => address === b.addresses[i]?.address)
+  );
 }
 
 /** Tells whether two records have the same routes, in any order. */

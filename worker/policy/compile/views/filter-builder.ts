@@ -10,6 +10,7 @@ import {
   rangePrefixes,
 } from "../../../protocol/ip.ts";
 import { contains, coversRange, INTERNET, overlaps } from "../../prefix-set.ts";
+import type { NodeAddress } from "../nodes/node-address.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import { MEMBER } from "../nodes/touches.ts";
@@ -75,7 +76,7 @@ export class FilterBuilder {
   readonly #record: NodeRecord;
   readonly #world: FilterWorld;
   readonly #written: WrittenRanges;
-  readonly #addresses: readonly Address[];
+  readonly #addresses: readonly NodeAddress[];
   readonly #groups = new Map<string, PortsGroup>();
   readonly #drafts: Draft[] = [];
   readonly #ownRanges = new Map<readonly PortRange[], readonly NetPortRange[]>();
@@ -98,7 +99,7 @@ export class FilterBuilder {
   /** Adds a rule to autogroup:self: from the user's own nodes to this one (policy.md 9.5). */
   addSelfPorts(rule: SelfPortsRule, source: SelfSource, key: string): void {
     this.isShareable = false;
-    const sources = renderAddresses(source.nodes);
+    const sources = source.texts();
     if (sources.length > 0) this.#merge(rule, key, sources, this.#own(rule.ports));
   }
 
@@ -128,7 +129,7 @@ export class FilterBuilder {
   addSelfApp(rule: SelfAppRule, source: SelfSource): void {
     this.isShareable = false;
     const { node, class: nodeClass } = this.#record;
-    const sources = renderAddresses(source.nodes);
+    const sources = source.texts();
     if (sources.length === 0 || node.userId === null) return;
     const own = this.#addresses.map(hostPrefix);
     if (!rule.isCompanion) {
@@ -176,8 +177,8 @@ export class FilterBuilder {
     this.isShareable = false;
     const behind = this.#world
       .memberAddresses([entry.atom])
-      .filter((address) => !this.#addresses.includes(address) && this.#serves(address));
-    return [...ranges, ...portRanges(behind.map(formatAddress), entry.ports)];
+      .filter(({ address }) => !this.#addresses.some((own) => own.address === address) && this.#serves(address));
+    return [...ranges, ...portRanges(textsOf(behind), entry.ports)];
   }
 
   #serves(address: Address): boolean {
@@ -200,7 +201,7 @@ export class FilterBuilder {
   #concerns(range: AddressRange): boolean {
     const { subnets, class: nodeClass } = this.#record;
     return (
-      this.#addresses.some((address) => range.first <= address && address <= range.last) ||
+      this.#addresses.some(({ address }) => range.first <= address && address <= range.last) ||
       subnets.some((subnet) => overlaps([range], subnet.range)) ||
       (nodeClass.isExit && coversRange(INTERNET, range))
     );
@@ -210,7 +211,7 @@ export class FilterBuilder {
     this.isShareable = false;
     const known = this.#ownRanges.get(ports);
     if (known !== undefined) return known;
-    const ranges = portRanges(this.#addresses.map(formatAddress), ports);
+    const ranges = portRanges(textsOf(this.#addresses), ports);
     this.#ownRanges.set(ports, ranges);
     return ranges;
   }
@@ -224,8 +225,8 @@ export class FilterBuilder {
       if (touch === undefined) continue;
       const atom = this.#world.plan.atoms[index] as Atom;
       const literal = atomLiteral(atom);
-      for (const address of this.#addresses) {
-        if (literal === undefined || contains(literal, address)) destinations.add(hostPrefix(address));
+      for (const own of this.#addresses) {
+        if (literal === undefined || contains(literal, own.address)) destinations.add(hostPrefix(own));
       }
       if (atom.selector.kind === "literal") for (const prefix of this.#overlapping(atom)) destinations.add(prefix);
     }
@@ -243,6 +244,10 @@ function portRanges(texts: readonly string[], ports: readonly PortRange[]): read
   return texts.flatMap((IP) => ports.map((Ports) => ({ IP, Ports })));
 }
 
-function hostPrefix(address: Address): string {
-  return formatPrefix({ address, bits: addressBits(address) });
+function textsOf(addresses: readonly NodeAddress[]): string[] {
+  return addresses.map(({ text }) => text);
+}
+
+function hostPrefix({ address, text }: NodeAddress): string {
+  return `${text}/${addressBits(address)}`;
 }

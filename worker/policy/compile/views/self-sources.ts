@@ -1,8 +1,9 @@
 // Sources of rules to autogroup:self: for each user the user's own nodes that match the rule (policy.md 9.5). Kept by
 // user, since a rule means something else on the devices of each.
-import { type AddressRange, formatRange } from "../../../protocol/ip.ts";
-import { prefixSet } from "../../prefix-set.ts";
+import { formatRange } from "../../../protocol/ip.ts";
+import { type PrefixSet, prefixSet } from "../../prefix-set.ts";
 import { addHash, hashText, NO_ADDRESSES } from "../nodes/address-hash.ts";
+import { rangeText } from "../nodes/node-address.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import type { Plan } from "../plan.ts";
@@ -11,8 +12,8 @@ import type { Plan } from "../plan.ts";
 export interface SelfSource {
   /** Equal to the key of any source that stands for the same addresses. */
   readonly key: string;
-  /** The user's nodes that match. */
-  readonly nodes: readonly NodeRecord[];
+  /** SrcIPs; empty when no node of the user matches. */
+  texts(): readonly string[];
 }
 
 /** What self sources read of the tailnet. */
@@ -75,13 +76,19 @@ export class SelfSources {
 }
 
 function selfSource(nodes: readonly NodeRecord[]): SelfSource {
-  const hashes = nodes.flatMap((node) => node.hashes);
-  return { key: hashText(hashes.reduce(addHash, NO_ADDRESSES)), nodes };
+  const hashes = nodes.flatMap((node) => node.addresses.map((address) => address.hash));
+  let texts: readonly string[] | null = null;
+  return {
+    key: hashText(hashes.reduce(addHash, NO_ADDRESSES)),
+    texts: () => {
+      texts ??= renderAddresses(nodes);
+      return texts;
+    },
+  };
 }
 
 /** All addresses of nodes, as SrcIPs. */
 export function renderAddresses(nodes: readonly NodeRecord[]): readonly string[] {
-  const addresses = nodes.flatMap((node) => node.addresses);
-  const ranges = prefixSet(addresses.map((address): AddressRange => ({ first: address, last: address })));
-  return ranges.map(formatRange).sort();
+  const ranges: PrefixSet = prefixSet(nodes.flatMap((node) => node.addresses));
+  return ranges.map((range) => rangeText(range, formatRange)).sort();
 }

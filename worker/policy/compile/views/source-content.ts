@@ -1,8 +1,9 @@
 // What a source template stands for at the moment: which nodes, a key that equal contents share, and the SrcIPs that are
 // sent (policy.md 9.3). Nodes join and leave at constant cost; SrcIPs are rendered when somebody asks.
-import { type Address, type AddressRange, formatRange } from "../../../protocol/ip.ts";
+import { type AddressRange, formatRange } from "../../../protocol/ip.ts";
 import { contains, type PrefixSet, prefixSet, subtract, TAILNET_RANGES } from "../../prefix-set.ts";
 import { type AddressHash, addHash, hashRanges, hashText, NO_ADDRESSES, removeHash } from "../nodes/address-hash.ts";
+import { type NodeAddress, rangeText } from "../nodes/node-address.ts";
 import type { ParsedNode } from "../nodes/node-record.ts";
 import { type Atom, atomLiteral, type Plan, type SourceTemplate } from "../plan.ts";
 
@@ -10,7 +11,7 @@ import { type Atom, atomLiteral, type Plan, type SourceTemplate } from "../plan.
 export interface SourceWorld {
   readonly plan: Plan;
   /** Addresses of the nodes that are members of an atom, ascending. */
-  memberAddresses(atoms: readonly number[]): readonly Address[];
+  memberAddresses(atoms: readonly number[]): readonly NodeAddress[];
   /** Addresses inside the set whose nodes do not touch the atom, in any order. */
   failingAddresses(atom: number, set: PrefixSet): readonly AddressRange[];
   /** Every effective subnet route, and a text that equal lists of them share. */
@@ -52,10 +53,10 @@ export class SourceContent {
     this.#rendered = null;
   }
 
-  #hashOf({ addresses, hashes }: ParsedNode): AddressHash {
+  #hashOf({ addresses }: ParsedNode): AddressHash {
     let sum = NO_ADDRESSES;
-    for (const [i, hash] of hashes.entries()) {
-      if (!contains(this.template.literal, addresses[i] as Address)) sum = addHash(sum, hash);
+    for (const { address, hash } of addresses) {
+      if (!contains(this.template.literal, address)) sum = addHash(sum, hash);
     }
     return sum;
   }
@@ -110,7 +111,7 @@ export class SourceContent {
   }
 
   #ranges(world: SourceWorld, atoms: readonly number[]): PrefixSet {
-    const ranges: AddressRange[] = world.memberAddresses(atoms).map((address) => ({ first: address, last: address }));
+    const ranges: AddressRange[] = [...world.memberAddresses(atoms)];
     for (const index of atoms) {
       for (const range of literalOf(world.plan.atoms[index] as Atom, world)) ranges.push(range);
     }
@@ -128,5 +129,5 @@ function literalOf(atom: Atom, world: SourceWorld): PrefixSet {
 }
 
 function renderRanges(ranges: PrefixSet): string[] {
-  return ranges.map(formatRange);
+  return ranges.map((range) => rangeText(range, formatRange));
 }
