@@ -5,7 +5,6 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { generate } from "selfsigned";
 
 /** A certificate ready for use. */
 export interface Certificate {
@@ -90,6 +89,7 @@ async function makeCertificate(names: readonly string[], now: number): Promise<C
   const altNames = names.map((name) =>
     isIP(name) ? { type: 7 as const, ip: name } : { type: 2 as const, value: name },
   );
+  const { generate } = await import("selfsigned"); // large, and needed once in ten years
   const made = await generate([{ name: "commonName", value: "flarescale gateway" }], {
     keyType: "ec",
     curve: "P-256",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Bridge } from "./bridges.ts";
+import type { Bridge } from "./bridge/bridges.ts";
 import { drainBridges } from "./drain.ts";
 
 class Standing extends Set<Bridge> {

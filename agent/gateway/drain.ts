@@ -1,7 +1,7 @@
 // Leaving without a stampede (kubernetes.md C.1 G9, C.10): bridges end one after another over the drain time, so that
 // their clients reach the other gateways one after another.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bridge } from "./bridges.ts";
+import type { Bridge } from "./bridge/bridges.ts";
 
 const STEP_MS = 50;
 /** Part of the drain time in which bridges are told to end; the rest is for their last bytes. */

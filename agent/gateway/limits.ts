@@ -1,6 +1,6 @@
 // Every maximum of the gateway in one place (kubernetes.md C.1 G2, G4, G5, G7, G9 and C.3). Sizes are bytes, times are
 // milliseconds. What a peer may make the gateway hold follows from them: about 0.6 MB per bridge in the worst case
-// (both directions stalled), about 14 KB of an idle one.
+// (both directions stalled), about 15 KB of an idle one, TLS not counted.
 
 /** Request line and headers of one request; Node answers 431 beyond. */
 export const HEADERS_MAX = 32 << 10;

@@ -3,9 +3,9 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
-import type { RequestHandler } from "./http-pass-through.ts";
+import { isOurUpgrade } from "./bridge/upgrade.ts";
+import type { RequestHandler } from "./http/http-pass-through.ts";
 import { CONNECTIONS_MAX, HEADERS_MAX, HEADERS_TIMEOUT_MS, HTTP_KEEP_ALIVE_MS, TCP_KEEP_ALIVE_MS } from "./limits.ts";
-import { isOurUpgrade } from "./upgrade.ts";
 
 /** What a listener does with requests. */
 export interface Handlers {

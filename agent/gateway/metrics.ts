@@ -1,8 +1,8 @@
 // Prometheus metrics of a gateway (kubernetes.md C.1 G12). Hot paths count in plain numbers; what they counted is read
 // when somebody scrapes.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { BRIDGE_KINDS, type Bridge, type BridgeKind, type Bridges, type EndCause } from "./bridges.ts";
-import type { RefusalCause } from "./refusal.ts";
+import { BRIDGE_KINDS, type Bridge, type BridgeKind, type Bridges, type EndCause } from "./bridge/bridges.ts";
+import type { RefusalCause } from "./bridge/refusal.ts";
 
 /** Where events are counted. */
 export interface Metrics {

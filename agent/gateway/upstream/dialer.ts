@@ -7,10 +7,10 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { WEBSOCKET_MAX_RECEIVE } from "../../../worker/protocol/limits.ts";
-import { headerPairs } from "../headers.ts";
+import type { Refusal } from "../bridge/refusal.ts";
+import { ignoreUntilClose } from "../bridge/socket-end.ts";
+import { headerPairs } from "../http/headers.ts";
 import { CLOSE_TIMEOUT_MS, DIAL_BUDGET_MS, REFUSAL_TEXT_MAX } from "../limits.ts";
-import type { Refusal } from "../refusal.ts";
-import { ignoreUntilClose } from "../socket-end.ts";
 import type { DialLimiter } from "./dial-limiter.ts";
 import type { Upstream } from "./upstream.ts";
 

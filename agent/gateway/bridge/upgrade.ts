@@ -2,7 +2,7 @@
 // a target and headers, and touches no socket. `control` and `derp` are the native forms that become WebSockets,
 // `websocket` is what JS clients send and goes on as it is; other upgrades (h2c) are offers that a server may ignore.
 import type { IncomingHttpHeaders } from "node:http";
-import { HANDSHAKE_MAX } from "./limits.ts";
+import { HANDSHAKE_MAX } from "../limits.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Subprotocol, and `Upgrade` token, of the control connection. The client compares it byte for byte. */

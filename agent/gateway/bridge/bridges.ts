@@ -1,5 +1,5 @@
 // All bridges of a gateway: their number, traffic and ends, for limits, metrics, the heartbeat and the drain.
-import type { DialLimiter } from "./upstream/dial-limiter.ts";
+import type { DialLimiter } from "../upstream/dial-limiter.ts";
 
 /** `control` and `derp` are native clients, `websocket` are JS clients of either. */
 export const BRIDGE_KINDS = ["control", "derp", "websocket"] as const;

@@ -5,10 +5,10 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { connectRaw, connectTls, controlRequest, derpRequest, type RawClient } from "../testing/raw-client.ts";
-import { type StandInOptions, type StandInWorker, startStandIn } from "../testing/stand-in-worker.ts";
-import { startTestGateway, type TestGateway } from "../testing/test-gateway.ts";
-import { selfSignedCertificate } from "./certificate.ts";
+import { connectRaw, connectTls, controlRequest, derpRequest, type RawClient } from "../../testing/raw-client.ts";
+import { type StandInOptions, type StandInWorker, startStandIn } from "../../testing/stand-in-worker.ts";
+import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
+import { selfSignedCertificate } from "../certificate.ts";
 
 const CONTROL_HEAD =
   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tailscale-control-protocol\r\nConnection: upgrade\r\n\r\n";
@@ -320,6 +320,19 @@ describe("WebSocket of JS clients", () => {
 });
 
 describe("drain", () => {
+  it("gives no bridge to a client whose dial ends after the drain has begun", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { worker, gateway } = await setUp({ beforeUpgrade: () => gate.promise });
+    const client = await connect(gateway.httpPort);
+    client.send(controlRequest());
+    await expect.poll(() => worker.upgrades.length).toBe(1);
+    const drained = gateway.gateway.drain(3);
+    gate.resolve();
+    expect(await client.head()).toMatch(/^HTTP\/1\.1 503 /);
+    client.socket.end();
+    expect(await drained).toMatchObject({ bridges: 0, ended: {} });
+  });
+
   it("refuses new bridges with 503 and Retry-After, ends standing ones and closes the ports", async () => {
     const { worker, gateway } = await setUp();
     const client = await connect(gateway.httpPort);

@@ -3,7 +3,6 @@
 // the Worker wait and the other way round; the end of one side is the end of the other.
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import type { Bridge, EndCause, Traffic } from "./bridges.ts";
 import {
   CHUNK_COST,
   COALESCE_MAX,
@@ -12,7 +11,8 @@ import {
   PING_INTERVAL_MS,
   RESUME_BELOW,
   STALLED_INTERVALS_MAX,
-} from "./limits.ts";
+} from "../limits.ts";
+import type { Bridge, EndCause, Traffic } from "./bridges.ts";
 import { endLingering, resetAfterFlush } from "./socket-end.ts";
 
 /** Close codes that we send: the client is gone, this gateway is going, the Worker sent text. */

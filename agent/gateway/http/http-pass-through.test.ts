@@ -4,9 +4,9 @@ import http, { type IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { connectRaw } from "../testing/raw-client.ts";
-import { type StandInOptions, startStandIn } from "../testing/stand-in-worker.ts";
-import { startTestGateway } from "../testing/test-gateway.ts";
+import { connectRaw } from "../../testing/raw-client.ts";
+import { type StandInOptions, startStandIn } from "../../testing/stand-in-worker.ts";
+import { startTestGateway } from "../../testing/test-gateway.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

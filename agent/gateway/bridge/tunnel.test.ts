@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { RawClient } from "../testing/raw-client.ts";
+import { RawClient } from "../../testing/raw-client.ts";
+import { PAUSE_ABOVE } from "../limits.ts";
 import type { EndCause, Traffic } from "./bridges.ts";
-import { PAUSE_ABOVE } from "./limits.ts";
 import { ignoreUntilClose } from "./socket-end.ts";
 import { Tunnel } from "./tunnel.ts";
 

@@ -3,14 +3,14 @@
 // because it asks about this place in the network and not about the Worker (control-protocol.md 7.10).
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { API_BODY_MAX } from "../../worker/protocol/limits.ts";
-import type { Log } from "../log.ts";
+import { API_BODY_MAX } from "../../../worker/protocol/limits.ts";
+import type { Log } from "../../log.ts";
+import { ignoreUntilClose } from "../bridge/socket-end.ts";
+import { missingUpgrade, pathOf } from "../bridge/upgrade.ts";
+import { HTTP_IDLE_MS, HTTP_STREAM_IDLE_MS } from "../limits.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import { isLoop, requestHeaders, responseHeaders } from "./headers.ts";
-import { HTTP_IDLE_MS, HTTP_STREAM_IDLE_MS } from "./limits.ts";
-import type { Metrics } from "./metrics.ts";
-import { ignoreUntilClose } from "./socket-end.ts";
-import { missingUpgrade, pathOf } from "./upgrade.ts";
-import type { Upstream } from "./upstream/upstream.ts";
 
 /** What the pass-through works with. */
 export interface PassThroughParts {

@@ -1,7 +1,7 @@
 // The three ways in which a gateway ends a connection (kubernetes.md C.1 G6): in good order, with an error, and by itself.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { CLOSE_TIMEOUT_MS } from "./limits.ts";
+import { CLOSE_TIMEOUT_MS } from "../limits.ts";
 
 const NOTHING = Buffer.alloc(0);
 

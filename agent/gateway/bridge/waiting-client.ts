@@ -1,7 +1,7 @@
 // A client between its upgrade request and the bridge (kubernetes.md C.1 G10): keeps what it sends meanwhile, within a
 // limit, and notices when it leaves, so that its dial does not cost the Worker anything.
 import type { Socket } from "node:net";
-import { EARLY_BYTES_MAX } from "./limits.ts";
+import { EARLY_BYTES_MAX } from "../limits.ts";
 import { ignoreUntilClose } from "./socket-end.ts";
 
 /** Holds a client's socket while the Worker is dialled. */

@@ -2,17 +2,17 @@
 // the Worker's WebSocket is open; until then its bytes are kept and its leaving cancels the dial.
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Log } from "../log.ts";
+import type { Log } from "../../log.ts";
+import { endToEnd, headerPairs, hintHeaders, isLoop, requestHeaders, responseHeaders } from "../http/headers.ts";
+import { BRIDGES_MAX } from "../limits.ts";
+import type { Metrics } from "../metrics.ts";
+import { CLIENT_GONE, type Dialer, type WebSocketTarget } from "../upstream/dialer.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 import type { Bridge, Bridges, EndCause } from "./bridges.ts";
-import { endToEnd, headerPairs, hintHeaders, isLoop, requestHeaders, responseHeaders } from "./headers.ts";
-import { BRIDGES_MAX } from "./limits.ts";
-import type { Metrics } from "./metrics.ts";
 import { type Refusal, writeRefusal } from "./refusal.ts";
 import { Relay } from "./relay.ts";
 import { Tunnel } from "./tunnel.ts";
 import { CONTROL_PROTOCOL, readUpgrade, type UpgradeRequest } from "./upgrade.ts";
-import { CLIENT_GONE, type Dialer, type WebSocketTarget } from "./upstream/dialer.ts";
-import type { Upstream } from "./upstream/upstream.ts";
 import { WaitingClient } from "./waiting-client.ts";
 
 /** What accepting works with. */
@@ -38,6 +38,7 @@ export function acceptUpgrade(parts: AcceptParts, request: IncomingMessage, sock
   else if (wanted.kind !== "refused") void bridge(parts, request, client, wanted);
 }
 
+/** What keeps a sound request from getting a bridge; asked before the dial and once more after it. */
 function findObstacle({ bridges, isDraining }: AcceptParts, request: IncomingMessage): Refusal | undefined {
   const refused = { kind: "refused", status: 503, retryAfter: "1" } as const;
   if (isLoop(request)) {
@@ -78,9 +79,10 @@ async function openTunnel(
 ): Promise<Refusal | { readonly kind: "bridged" }> {
   const outcome = await parts.dialer.openWebSocket(targetOf(request, wanted), client.gone);
   if (outcome.kind === "refused") return outcome;
-  if (client.gone.aborted) {
+  const late = client.gone.aborted ? CLIENT_GONE : findObstacle(parts, request);
+  if (late !== undefined) {
     outcome.connection.terminate();
-    return CLIENT_GONE;
+    return late;
   }
   const tunnel = new Tunnel({
     kind: wanted.kind,
@@ -114,9 +116,10 @@ async function openRelay(
   const outcome = await parts.dialer.openSwitched({ path: request.url ?? "/", headers }, client.gone);
   if (outcome.kind === "refused") return outcome;
   const { socket, rawHeaders, head } = outcome.connection;
-  if (client.gone.aborted) {
+  const late = client.gone.aborted ? CLIENT_GONE : findObstacle(parts, request);
+  if (late !== undefined) {
     socket.destroy();
-    return CLIENT_GONE;
+    return late;
   }
   const relay = new Relay({
     client: client.socket,
