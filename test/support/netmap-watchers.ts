@@ -4,7 +4,8 @@ import type { Deployment } from "../../worker/mapper/deployment.ts";
 import { netmapDeltas } from "../../worker/mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../../worker/mapper/netmap-encoder.ts";
 import type { NodeKey } from "../../worker/protocol/keys.ts";
-import { isServed, type Node, type NodeId } from "../../worker/tailnet/entities/node.ts";
+import { endsStreams } from "../../worker/tailnet/effects.ts";
+import type { Node, NodeId } from "../../worker/tailnet/entities/node.ts";
 import { NetmapClient } from "./netmap-client.ts";
 import type { TestTailnet } from "./tailnet-builder.ts";
 
@@ -71,12 +72,12 @@ export class NetmapWatchers {
       this.delivered.set(id, text);
       this.streams.get(id)?.client.apply(text);
     }
-    for (const [id, { before, after }] of effects.nodes) {
+    for (const [id, effect] of effects.nodes) {
       const stream = this.streams.get(id);
-      if (before !== null && stream !== undefined && mustEnd(before, after, now)) {
-        if (after === null) stream.client.apply(this.encoder.farewell(tailnet, before, now));
-        this.streams.delete(id);
-      }
+      if (stream === undefined || !endsStreams(effect, now)) continue;
+      const { before, after } = effect;
+      if (before !== null && after === null) stream.client.apply(this.encoder.farewell(tailnet, before, now));
+      this.streams.delete(id);
     }
   }
 
@@ -86,10 +87,4 @@ export class NetmapWatchers {
     client.apply(new NetmapEncoder(DEPLOYMENT).full(this.#t.tailnet, this.#t.node(id), this.#t.now));
     return client;
   }
-}
-
-/** A stream ends when its node is gone, rotated its key, or began or ceased to be served. */
-function mustEnd(before: Node, after: Node | null, now: number): boolean {
-  if (after === null || after.nodeKey !== before.nodeKey) return true;
-  return (before.isOnline && !after.isOnline) || isServed(before, now) !== isServed(after, now);
 }

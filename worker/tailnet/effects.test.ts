@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
-import { joinSets, sumViewerEffects } from "./effects.ts";
+import { endsStreams, joinSets, losesItsKey, sumViewerEffects } from "./effects.ts";
+import type { Node } from "./entities/node.ts";
 
 const EMPTY: PolicyEffect = {
   viewers: new Map(),
@@ -57,5 +59,40 @@ describe("joinSets", () => {
   it("joins the sets of all effects", () => {
     const effects = [{ ...EMPTY, filters: new Set([1, 2]) }, EMPTY, { ...EMPTY, filters: new Set([2, 3]) }];
     expect(joinSets(effects, (effect) => effect.filters)).toEqual(new Set([1, 2, 3]));
+  });
+});
+
+describe("a node's key and its streams", () => {
+  const t = new TestTailnet();
+  const node: Node = { ...t.join({ machine: 1, key: 1, authKey: t.authKey(t.user("ann")) }), isOnline: true };
+  const { now } = t;
+  const gone: Partial<Node> = { isOnline: false };
+  const expired: Partial<Node> = { ...gone, keyExpiresAt: now };
+  const unauthorised: Partial<Node> = { isAuthorized: false };
+
+  it.each<[string, Partial<Node>, Partial<Node> | null, boolean, boolean]>([
+    ["is deleted", {}, null, true, true],
+    ["rotates its key", {}, { nodeKey: nodeKey(2) }, true, true],
+    ["loses its approval", {}, unauthorised, true, true],
+    ["is expired by a command", {}, expired, true, true],
+    ["expired by time and is taken offline", { keyExpiresAt: now }, expired, true, true],
+    ["was expired already", expired, { ...expired, name: "other" }, false, false],
+    ["logs in again with the same key", expired, gone, false, true],
+    ["is approved", unauthorised, {}, false, true],
+    ["is approved while its key is expired", { ...expired, ...unauthorised }, expired, false, false],
+    ["reports endpoints", {}, { endpoints: ["198.51.100.9:1"] }, false, false],
+    ["goes offline", {}, gone, false, false],
+    ["waits for approval and reports", unauthorised, { ...unauthorised, name: "other" }, false, false],
+  ])("when the node %s", (_what, before, after, losesKey, endsThem) => {
+    const effect = { before: { ...node, ...before }, after: after && { ...node, ...after } };
+    expect([losesItsKey(effect, now), endsStreams(effect, now)]).toEqual([losesKey, endsThem]);
+  });
+
+  it("are not ended for a node that is new", () => {
+    expect([losesItsKey({ before: null, after: node }, now), endsStreams({ before: null, after: node }, now)]).toEqual([
+      false,
+      false,
+    ]);
+    expect(endsStreams({ before: null, after: null }, now)).toBe(false);
   });
 });

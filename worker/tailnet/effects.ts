@@ -1,7 +1,7 @@
 // What applied changes mean for those who watch: which records differ and which policy views moved. Delivery
 // (objects/) turns effects into messages for the nodes they concern and for nobody else.
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
-import type { Node, NodeId } from "./entities/node.ts";
+import { isKeyExpired, isServed, type Node, type NodeId } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
 
 /** A node before and after; null: it did not or does not exist. */
@@ -26,6 +26,28 @@ export interface Effects {
 /** Effects of nothing. */
 export function noEffects(): Effects {
   return { nodes: new Map(), policy: [], users: new Set(), decidedPendings: new Set(), settingsBefore: null };
+}
+
+/** Tells whether a node's key is good no longer: the node is gone, has another key, or is not served any more. */
+export function losesItsKey({ before, after }: NodeEffect, now: number): boolean {
+  if (before === null) return false;
+  if (after === null || after.nodeKey !== before.nodeKey) return true;
+  return wasServed(before, now) && !isServed(after, now);
+}
+
+/**
+ * Tells whether a node's map streams end: with its key, and also when it is served again, since its client then needs a
+ * whole netmap and asks for one at once.
+ */
+export function endsStreams(effect: NodeEffect, now: number): boolean {
+  const { before, after } = effect;
+  if (before === null || after === null || losesItsKey(effect, now)) return before !== null;
+  return !wasServed(before, now) && isServed(after, now);
+}
+
+/** A key that expires by time does so without a change; the node was online until the change that takes it offline. */
+function wasServed(node: Node, now: number): boolean {
+  return node.isAuthorized && (node.isOnline || !isKeyExpired(node, now));
 }
 
 /** What happened to one peer in one viewer's list. */
