@@ -194,17 +194,22 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
 
   /** Slots of the peers of a node (policy.md 13). */
   peers(record: NodeRecord): Bitset {
-    const peers = this.#peersOfClass(record.class).clone();
-    const { userId, tags } = record.node;
-    const hasSelf = this.plan.selfSources.length > 0 && userId !== null && tags.length === 0;
-    for (const other of hasSelf ? this.nodesOf(userId) : []) {
+    const peers = this.peersOfClass(record.class).clone();
+    const { userId } = record.node;
+    for (const other of this.hasSelfPeers(record) && userId !== null ? this.nodesOf(userId) : []) {
       if (record.class.isSelfSource || other.class.isSelfSource) peers.add(other.slot);
     }
     peers.delete(record.slot);
     return peers;
   }
 
-  #peersOfClass(nodeClass: NodeClass): Bitset {
+  /** Tells whether rules to autogroup:self may make peers of the node and other nodes of its user. */
+  hasSelfPeers({ node }: NodeRecord): boolean {
+    return this.plan.selfSources.length > 0 && node.userId !== null && node.tags.length === 0;
+  }
+
+  /** Slots of the peers of a class's nodes but for autogroup:self, themselves included. Not to be written to. */
+  peersOfClass(nodeClass: NodeClass): Bitset {
     const known = this.#classPeers.get(nodeClass);
     if (known !== undefined) return known;
     const peers = new Bitset();

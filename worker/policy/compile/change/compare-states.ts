@@ -4,6 +4,7 @@ import type { FilterRule, NetPortRange } from "../../../protocol/control/filter-
 import type { SSHRule } from "../../../protocol/control/ssh.ts";
 import { Bitset, difference } from "../../bitset.ts";
 import type { PolicyEffect } from "../../effect.ts";
+import type { NodeClass } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import type { TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
@@ -21,6 +22,7 @@ class StateComparison {
   readonly #effect: SlotEffect;
   /** Peers shown with other routes or addresses than before: slot of the peer → slots of the viewers. */
   readonly #changed = new Map<number, Bitset>();
+  readonly #peers = new Map<NodeClass, Map<NodeClass, PeerDifference>>();
   readonly #filters = new FilterComparison();
   readonly #sshRules = new SSHComparison();
 
@@ -70,21 +72,37 @@ class StateComparison {
   }
 
   #compareView(before: NodeRecord, after: NodeRecord): void {
-    const oldPeers = this.#old.peers(before);
-    const peers = this.#now.peers(after);
-    const { onlyA: removed, onlyB: added } = difference(oldPeers, peers);
-    peers.retainAll(oldPeers);
+    const { added, removed, kept } = this.#comparePeers(before, after);
     const changed = new Bitset();
     // A node that hides its IPv4 address sees nobody's.
-    if (before.isIPv4Hidden !== after.isIPv4Hidden) changed.addAll(peers);
+    if (before.isIPv4Hidden !== after.isIPv4Hidden) changed.addAll(kept);
     for (const [router, viewers] of this.#changed) {
-      if (viewers.has(after.slot) && peers.has(router)) changed.add(router);
+      if (viewers.has(after.slot) && kept.has(router)) changed.add(router);
     }
     if (removed.isEmpty() && added.isEmpty() && changed.isEmpty()) return;
     const view = this.#effect.viewOf(after.slot);
-    view.addedSlots.addAll(added);
-    view.removedSlots.addAll(removed);
-    view.changedSlots.addAll(changed);
+    for (const [slots, found] of [
+      [view.addedSlots, added],
+      [view.removedSlots, removed],
+      [view.changedSlots, changed],
+    ] as const) {
+      slots.addAll(found);
+      slots.delete(after.slot);
+    }
+  }
+
+  /** Compares peers once for all nodes that share both classes, unless devices of their user play a part. */
+  #comparePeers(before: NodeRecord, after: NodeRecord): PeerDifference {
+    if (this.#old.hasSelfPeers(before) || this.#now.hasSelfPeers(after)) {
+      return peerDifference(this.#old.peers(before), this.#now.peers(after));
+    }
+    const byClass = this.#peers.get(before.class) ?? new Map<NodeClass, PeerDifference>();
+    this.#peers.set(before.class, byClass);
+    const known = byClass.get(after.class);
+    if (known !== undefined) return known;
+    const found = peerDifference(this.#old.peersOfClass(before.class), this.#now.peersOfClass(after.class));
+    byClass.set(after.class, found);
+    return found;
   }
 
   #compareFilter(before: NodeRecord, after: NodeRecord): void {
@@ -106,6 +124,20 @@ class StateComparison {
     if (!isSame) this.#effect.capMaps.add(id);
     if (before.isIPv4Hidden !== after.isIPv4Hidden) this.#effect.selves.add(id);
   }
+}
+
+/** Peers under two policies; all three may hold the viewer itself. */
+interface PeerDifference {
+  readonly added: Bitset;
+  readonly removed: Bitset;
+  readonly kept: Bitset;
+}
+
+function peerDifference(old: Bitset, now: Bitset): PeerDifference {
+  const { onlyA: removed, onlyB: added } = difference(old, now);
+  const kept = now.clone();
+  kept.retainAll(old);
+  return { added, removed, kept };
 }
 
 /** Compares filters by value; SrcIPs, which many filters share, are compared once a pair. */

@@ -110,7 +110,8 @@ export class SnapshotComparison {
     for (const router of differingRouters(old.routes, now.routes)) if (kept.has(router)) changedSlots.add(router);
     const isMoved = !hasSameAddresses(old.record, now.record);
     // An exit node carries a capability in everybody's view (policy.md 17).
-    if (isMoved || old.record.class.isExit !== now.record.class.isExit) this.#effect.mark(kept, slot, "changed");
+    const hasOtherExits = old.record.exits.join() !== now.record.exits.join();
+    if (isMoved || hasOtherExits) this.#effect.mark(kept, slot, "changed");
     // A node that hides its IPv4 address sees nobody's.
     if (old.record.isIPv4Hidden !== now.record.isIPv4Hidden) changedSlots.addAll(kept);
     if (isMoved || !hasSameRoutes(old.record, now.record)) this.#effect.selves.add(now.record.node.id);

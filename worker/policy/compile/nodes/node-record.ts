@@ -19,9 +19,9 @@ export interface NodeRecord {
   /** IPv4 first; without it while the attribute disable-ipv4 hides it. */
   readonly addresses: readonly NodeAddress[];
   readonly isIPv4Hidden: boolean;
-  /** Effective subnet routes. */
+  /** Effective subnet routes, sorted by text. */
   readonly subnets: readonly SubnetRoute[];
-  /** Effective exit routes, as written. */
+  /** Effective exit routes, sorted. */
   readonly exits: readonly string[];
   readonly class: NodeClass;
 }
@@ -34,7 +34,7 @@ export function parseNode(node: PolicyNode, hidesIPv4 = false): ParsedNode {
   const addresses = parseAddresses(hidesIPv4 ? [node.ipv6] : [node.ipv4, node.ipv6]);
   const subnets: SubnetRoute[] = [];
   const exits: string[] = [];
-  for (const text of new Set(node.routes)) {
+  for (const text of [...new Set(node.routes)].sort()) {
     const prefix = parsePrefix(text);
     if (prefix === undefined) continue;
     const range = prefixRange(prefix);
