@@ -153,6 +153,11 @@ export class Http2TestClient {
     return { ...rest, body: concat(pieces) };
   }
 
+  /** Takes what has arrived of a body since it was last taken, so that a long stream need not be kept. */
+  takeBody(streamId: number): Uint8Array {
+    return concat(this.#at(streamId).pieces.splice(0));
+  }
+
   #receiveFrame({ type, flags, streamId }: { type: number; flags: number; streamId: number }, payload: Uint8Array) {
     switch (type) {
       case SETTINGS:

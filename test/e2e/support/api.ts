@@ -32,6 +32,7 @@ export interface Device {
   readonly machineKey: string;
   readonly advertisedRoutes: readonly string[];
   readonly enabledRoutes: readonly string[];
+  readonly clientConnectivity?: { readonly endpoints: readonly string[] };
 }
 
 /** The routes of a device. */
@@ -41,7 +42,7 @@ export interface DeviceRoutes {
 }
 
 /** A reply other than 2xx. */
-class ApiError extends Error {
+export class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
 
