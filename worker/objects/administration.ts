@@ -1,6 +1,5 @@
 // What administrators and login pages may ask of a tailnet. The Worker has authenticated the caller; what the caller
 // may do is checked there too, in one table (routes/api/v2). Methods take and return plain data: they are called by RPC.
-import { sha256 } from "@noble/hashes/sha2.js";
 import type { Settings } from "../env.ts";
 import {
   type Device,
@@ -15,10 +14,9 @@ import {
 import { randomBytes } from "../platform/random.ts";
 import { type PolicyProblem, parsePolicy } from "../policy/parse.ts";
 import type { TestFailure } from "../policy/policy-tests.ts";
-import { toHex, utf8 } from "../protocol/bytes.ts";
 import { DEVICE_PAGE_MAX } from "../protocol/limits.ts";
 import type { Outcome, TailnetRuntime } from "../runtime/tailnet-runtime.ts";
-import { type Decision, decided, type PolicyVersion, refused } from "../tailnet/change.ts";
+import { type Decision, decided, refused } from "../tailnet/change.ts";
 import {
   approveRoutes,
   authorizeNode,
@@ -31,13 +29,12 @@ import {
 import { approveLogin, denyLogin, waiting } from "../tailnet/commands/decide-login.ts";
 import { type AuthKeySpec, bootstrap, createAuthKey, revokeKey } from "../tailnet/commands/manage-keys.ts";
 import { failedTests, setPolicy } from "../tailnet/commands/set-policy.ts";
-import type { ApiToken } from "../tailnet/entities/api-token.ts";
-import type { AuthKey } from "../tailnet/entities/auth-key.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import type { PendingRegistration } from "../tailnet/entities/pending-registration.ts";
 import { matchesHash, splitToken } from "../tailnet/entities/secret-token.ts";
 import type { User } from "../tailnet/entities/user.ts";
 import { nodeByPublicId, type Tailnet } from "../tailnet/tailnet.ts";
+import { type KeyRecord, toApiTokenRecord, toAuthKeyRecord } from "./key-record.ts";
 import {
   equalInConstantTime,
   formToken,
@@ -46,6 +43,7 @@ import {
   openSession,
   sealSession,
 } from "./login-session.ts";
+import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
 
 /** Which devices to list, and with which fields. */
 export interface DeviceQuery {
@@ -72,24 +70,8 @@ export type DeviceAction =
   | { readonly type: "rename"; readonly name: string }
   | { readonly type: "tag"; readonly tags: readonly string[] };
 
-interface KeyBase {
-  /** Neither revoked nor expired nor used up. */
-  readonly isActive: boolean;
-  /** Public id of its user; null: made by a credential. */
-  readonly ownerId: string | null;
-}
-
-/** An auth key or an API token, with what the public API shows beside it. */
-export type KeyRecord = KeyBase & (({ readonly keyType: "auth" } & AuthKey) | ({ readonly keyType: "api" } & ApiToken));
-
 /** Whose keys to list, by kind: a user's, everybody's when null, none when absent. */
 export type KeyOwners = { readonly [K in KeyRecord["keyType"]]?: number | null };
-
-/** The policy file in force. */
-export interface PolicyRecord extends PolicyVersion {
-  /** SHA-256 of the text in hex. */
-  readonly tag: string;
-}
 
 /** What is wrong, or doubtful, in a policy file. */
 export interface PolicyFindings {
@@ -189,14 +171,19 @@ export class Administration {
   createAuthKey(user: User, spec: AuthKeySpec): Outcome<{ readonly key: KeyRecord; readonly text: string }> {
     const outcome = this.#runtime.execute((tailnet, context) => createAuthKey(tailnet, user, spec, context));
     if (!outcome.ok) return outcome;
-    return { ok: true, result: { key: this.#authKeyRecord(outcome.result.key), text: outcome.result.text } };
+    return {
+      ok: true,
+      result: { key: toAuthKeyRecord(this.#tailnet, outcome.result.key, Date.now()), text: outcome.result.text },
+    };
   }
 
   /** Keys that can still be used, newest first. */
   activeKeys(owners: KeyOwners): KeyRecord[] {
+    const now = Date.now();
+    const tailnet = this.#tailnet;
     const isOf = ({ keyType, userId }: KeyRecord) => owners[keyType] === null || owners[keyType] === userId;
-    const authKeys = [...this.#tailnet.authKeys.values()].map((key) => this.#authKeyRecord(key));
-    const apiTokens = [...this.#tailnet.apiTokens.values()].map((token) => this.#apiTokenRecord(token));
+    const authKeys = [...tailnet.authKeys.values()].map((key) => toAuthKeyRecord(tailnet, key, now));
+    const apiTokens = [...tailnet.apiTokens.values()].map((token) => toApiTokenRecord(tailnet, token, now));
     return [...authKeys, ...apiTokens]
       .filter((key) => key.isActive && isOf(key))
       .sort((a, b) => b.createdAt - a.createdAt);
@@ -205,9 +192,9 @@ export class Administration {
   /** One key, active or not. */
   key(id: string): KeyRecord | null {
     const key = this.#tailnet.authKeys.get(id);
-    if (key !== undefined) return this.#authKeyRecord(key);
+    if (key !== undefined) return toAuthKeyRecord(this.#tailnet, key, Date.now());
     const token = this.#tailnet.apiTokens.get(id);
-    return token === undefined ? null : this.#apiTokenRecord(token);
+    return token === undefined ? null : toApiTokenRecord(this.#tailnet, token, Date.now());
   }
 
   /** Revokes an auth key or API token. */
@@ -303,20 +290,6 @@ export class Administration {
     return JSON.stringify(hasAllFields ? details : toDevice(this.#tailnet, node, this.#settings));
   }
 
-  #authKeyRecord(key: AuthKey): KeyRecord {
-    const isUsedUp = !key.isReusable && key.usedAt !== null;
-    return { keyType: "auth", ...key, ...this.#stateOf(key), ...(isUsedUp && { isActive: false }) };
-  }
-
-  #apiTokenRecord(token: ApiToken): KeyRecord {
-    return { keyType: "api", ...token, ...this.#stateOf(token) };
-  }
-
-  #stateOf({ userId, revokedAt, expiresAt }: Pick<AuthKey, "userId" | "revokedAt" | "expiresAt">): KeyBase {
-    const owner = userId === null ? undefined : this.#tailnet.users.get(userId);
-    return { ownerId: owner?.stableId ?? null, isActive: revokedAt === null && expiresAt > Date.now() };
-  }
-
   #visitOf(session: LoginSession, user: User | null): Visit {
     const key = this.#sessionKey();
     return { user, cookie: sealSession(key, session), formToken: formToken(key, session) };
@@ -342,15 +315,6 @@ export class Administration {
         return tagNode(tailnet, node, action.tags, { user, now });
     }
   }
-}
-
-function toPolicyRecord(policy: PolicyVersion): PolicyRecord {
-  return { ...policy, tag: toHex(sha256(utf8(policy.text))) };
-}
-
-function hasTag(policy: PolicyVersion, tag: string): boolean {
-  if (tag === "*") return true;
-  return tag === "ts-default" ? policy.isDefault : toPolicyRecord(policy).tag === tag;
 }
 
 /** Names of the operations that may be called by RPC. */

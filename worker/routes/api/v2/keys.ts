@@ -3,7 +3,8 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { RefusalException } from "../../../middleware/on-error.ts";
-import type { KeyOwners, KeyRecord } from "../../../objects/administration.ts";
+import type { KeyOwners } from "../../../objects/administration.ts";
+import type { KeyRecord } from "../../../objects/key-record.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { NODE_MAX_TAGS } from "../../../protocol/limits.ts";
 import { AUTH_KEY_MAX_MS, type AuthKeySpec } from "../../../tailnet/commands/manage-keys.ts";
