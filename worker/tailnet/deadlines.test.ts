@@ -97,6 +97,12 @@ describe("a key that expires", () => {
     expect(t.connect(node).isOnline).toBe(true);
   });
 
+  it("takes its node offline when that polls before the alarm has come", () => {
+    t.connect(node);
+    t.now += 180 * DAY;
+    expect(t.connect(node)).toMatchObject({ isOnline: false, lastSeenAt: t.now });
+  });
+
   it("does nothing when its expiry is disabled", () => {
     t.connect(node);
     t.run(setKeyExpiryDisabled(t.node(node), true));
@@ -108,6 +114,7 @@ describe("a key that expires", () => {
     t.now += 181 * DAY;
     t.connect(node);
     t.run(setKeyExpiryDisabled(t.node(node), false));
+    expect(t.node(node).isOnline).toBe(true);
     expect(deadlineOf(t.node(node))).toBeLessThanOrEqual(t.now);
     t.pass(0);
     expect(t.node(node).isOnline).toBe(false);

@@ -11,10 +11,11 @@ export const OFFLINE_GRACE_MS = 10_000;
 /** A map stream of the node was opened. */
 export function connectNode(tailnet: Tailnet, nodeId: NodeId, now: number): Decision<null> {
   const node = tailnet.nodes.get(nodeId);
-  if (node === undefined || isKeyExpired(node, now)) return decided(null);
-  if (node.isOnline && node.disconnectedAt === null) return decided(null);
-  const connected: Node = { ...node, isOnline: true, disconnectedAt: null, lastSeenAt: null };
-  return decided(null, [{ type: "node-put", node: connected }]);
+  if (node === undefined) return decided(null);
+  const isConnected = node.isOnline && node.disconnectedAt === null;
+  const connected = isConnected ? node : { ...node, isOnline: true, disconnectedAt: null, lastSeenAt: null };
+  const next = isKeyExpired(node, now) ? offline(node, now) : connected;
+  return decided(null, next === node ? [] : [{ type: "node-put", node: next }]);
 }
 
 /** The last map stream of the node ended. */
