@@ -11,7 +11,7 @@ export interface MapMessage {
   readonly KeepAlive?: boolean;
   readonly Node?: { readonly ID: number };
   readonly Peers?: readonly { readonly ID: number }[];
-  readonly PeersChanged?: readonly { readonly ID: number; readonly Key: string }[];
+  readonly PeersChanged?: readonly { readonly ID: number; readonly Name: string }[];
   readonly PeersChangedPatch?: readonly { readonly NodeID: number; readonly Endpoints?: readonly string[] }[];
   readonly PacketFilters?: Readonly<Record<string, unknown>>;
 }

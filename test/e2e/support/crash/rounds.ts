@@ -78,8 +78,9 @@ class CrashRun {
     const writing = this.#write();
     await sleep(writingMs.least + this.#random() * (writingMs.most - writingMs.least));
     const what = number % deployEvery === 0 ? await this.#deploy() : await this.#killSome();
-    await writing.stop();
+    const stopped = writing.stop(); // started first: a gateway holds requests for a while for a Worker that is away
     await this.#scene.parts.start(this.#tree);
+    await stopped;
     await this.#verify();
     if (number % meetEvery === 0 || number === rounds) await this.#meet();
     const { acknowledged } = this.report();
