@@ -65,12 +65,14 @@ async function run(argv: readonly string[]): Promise<number> {
   exitOnFailure(log);
   const options = await optionsOf(values, log);
   const gateway = new Gateway(options);
-  const ports = await gateway.open();
+  // Before anybody is told that the gateway is ready: whoever waits for that may send a signal at once.
+  const signalled = nextSignal();
   const certSha256 = options.https?.certificate.sha256;
+  followCertificate(values, gateway, { sha256: certSha256, log });
+  const ports = await gateway.open();
   log.info("listening", { ...ports, certSha256, upstream: options.upstream.origin, pid: process.pid });
   for (const fd of readyFds) writeSync(fd, readyLine(ports, certSha256));
-  followCertificate(values, gateway, { sha256: certSha256, log });
-  const signal = await nextSignal();
+  const signal = await signalled;
   log.info("draining", { signal, bridges: gateway.bridges, seconds: drainSeconds });
   exitOnSecondSignal(log);
   const { seconds, bridges, ended } = await gateway.drain(drainSeconds);
