@@ -43,7 +43,7 @@ test("rejects when the file cannot be executed", async () => {
 test("reports the first process that ends by itself", async () => {
   const processes = group();
   await processes.start(shell("echo ready; exec sleep 60"));
-  await processes.start(shell("echo ready; kill -KILL $$"));
+  await processes.start(shell("echo ready; sleep 0.5; kill -KILL $$"));
   expect(await processes.failure).toBe("probe was ended by SIGKILL");
 });
 
