@@ -24,6 +24,8 @@ export interface CrashScene {
   readonly parts: Parts;
   readonly clients: readonly Tailscaled[];
   readonly writers: readonly Writer[];
+  /** A device that gets a new name at every meeting: a client that learns it has a live map stream. */
+  readonly herald: Pick<Device, "nodeId" | "hostname">;
 }
 
 /** What happened. */
@@ -152,17 +154,17 @@ class CrashRun {
     this.#identities = identities;
   }
 
-  /** Everybody runs, is connected and reaches everybody else; nobody has told them to. */
+  /** Everybody runs, hears of what changes now and reaches everybody else; nobody has told them to. */
   async #meet(): Promise<void> {
     const started = Date.now();
-    const { parts, clients } = this.#scene;
+    const { parts, clients, herald } = this.#scene;
     const options = { timeoutMs: meetTimeoutMs, everyMs: 250 };
-    for (const client of clients) await client.untilStatus("runs", (s) => s.BackendState === "Running", options);
-    const areConnected = async () => {
-      const devices = new Map((await parts.api.devices()).map((device) => [device.hostname, device]));
-      return clients.every(({ hostname }) => devices.get(hostname)?.connectedToControl);
-    };
-    await until("all clients are connected", areConnected, options);
+    const news = `herald-${this.#recoveriesMs.length + 1}`;
+    await parts.api.renameDevice(herald.nodeId, news);
+    for (const client of clients) {
+      await client.untilStatus("runs", (status) => status.BackendState === "Running", options);
+      await client.untilPeer(herald.hostname, (peer) => peer.DNSName.startsWith(`${news}.`), options);
+    }
     const pairs = clients.flatMap((from) => clients.filter((to) => to !== from).map((to) => [from, to] as const));
     for (const [from, to] of pairs) {
       const reaches = async () => await from.ping(to.hostname, "disco", 2_000);

@@ -3,7 +3,7 @@ import { createNetwork } from "../netns.ts";
 import { Tailscaled } from "../tailscaled.ts";
 import { Parts } from "./parts.ts";
 import type { CrashScene } from "./rounds.ts";
-import { startWriters } from "./writers.ts";
+import { joined, startWriters } from "./writers.ts";
 
 /** A scene, to be closed. */
 export interface OpenScene extends CrashScene {
@@ -22,10 +22,12 @@ export async function openCrashScene(clientCount: number): Promise<OpenScene> {
     clients.push(client);
   }
   const writers = await startWriters(parts);
+  (await joined(parts, "herald", "worker")).disconnect();
+  const herald = await parts.api.deviceCalled("herald");
   const close = async () => {
     await Promise.all(clients.map((client) => client.stop()));
     await parts.stop();
     await network.close();
   };
-  return { parts, clients, writers, close };
+  return { parts, clients, writers, herald, close };
 }

@@ -278,7 +278,8 @@ async function connected(parts: Parts, node: ScriptedNode, via: Via): Promise<vo
   await node.connect({ url, via, serverPublicKey: parts.serverPublicKey });
 }
 
-async function joined(parts: Parts, hostname: string, via: Via, hostinfo = {}): Promise<ScriptedNode> {
+/** Registers a scripted node, which stays connected. */
+export async function joined(parts: Parts, hostname: string, via: Via, hostinfo = {}): Promise<ScriptedNode> {
   const node = new ScriptedNode(hostname, { NetInfo: { PreferredDERP: 900 }, ...hostinfo });
   await connected(parts, node, via);
   await node.register(parts.authKey);
