@@ -1,5 +1,6 @@
 // `npm run bench`: measures flarescale as `npm start` runs it, on loopback, with scripted nodes (fleet.ts).
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runCommand, UsageError } from "../../scripts/command-line.ts";
 import { startFlarescale } from "../e2e/support/flarescale.ts";
@@ -74,6 +75,7 @@ function path(text: string): "gateway" | "worker" {
 }
 
 function workerdVersion(): string {
-  const file = new URL("../../node_modules/workerd/package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+  const modules = join(import.meta.dirname, "../../node_modules");
+  const manifest = readFileSync(join(modules, "workerd", "package.json"), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
 }
