@@ -1,5 +1,6 @@
 // The migrations in order, as text in the bundle. A new file is added here by hand, after its review.
 import init from "../migrations/0000_init.sql";
+import auditLog from "../migrations/0001_audit_log.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -9,4 +10,7 @@ export interface Migration {
 }
 
 /** Every migration, oldest first. */
-export const MIGRATIONS: readonly Migration[] = [{ tag: "0000_init", sql: init }];
+export const MIGRATIONS: readonly Migration[] = [
+  { tag: "0000_init", sql: init },
+  { tag: "0001_audit_log", sql: auditLog },
+];

@@ -4,10 +4,12 @@ import { desc, eq } from "drizzle-orm";
 import { DEFAULT_POLICY } from "../worker/policy/authority.ts";
 import type { PolicyEffect } from "../worker/policy/engine.ts";
 import { unreachable } from "../worker/protocol/errors.ts";
+import type { AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Change, Counters, PolicyVersion } from "../worker/tailnet/change.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/settings.ts";
 import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
 import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
+import { AuditLog } from "./audit-log.ts";
 import type { Database } from "./open.ts";
 import { toAuthKey, toNode, toPendingRegistration, toUser } from "./rows.ts";
 import * as schema from "./schema/index.ts";
@@ -18,11 +20,14 @@ const STATE_ROW = 1;
 
 /** Records of one tailnet. */
 export class TailnetStore {
+  /** What was done to the tailnet, and by whom. */
+  readonly auditLog: AuditLog;
   readonly #db: Database;
   readonly #put;
 
   constructor(db: Database) {
     this.#db = db;
+    this.auditLog = new AuditLog(db);
     this.#put = {
       node: prepareUpsert(db, schema.nodes, schema.nodes.id),
       user: prepareUpsert(db, schema.users, schema.users.id),
@@ -57,11 +62,12 @@ export class TailnetStore {
     };
   }
 
-  /** Stores changes, all of them or none. */
-  commit(changes: readonly Change[]): void {
+  /** Stores changes with what the audit log says of them, all of it or nothing. */
+  commit(changes: readonly Change[], audit: readonly AuditEvent[] = []): void {
     if (changes.length === 0) return;
     this.#db.transaction(() => {
       for (const change of changes) this.#write(change);
+      this.auditLog.add(audit);
     });
   }
 

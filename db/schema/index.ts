@@ -1,4 +1,5 @@
 // The schema, for drizzle. Rules: platform.md 2.4 (additive migrations, no ON DELETE CASCADE).
+export * from "./audit.ts";
 export * from "./connections.ts";
 export * from "./credentials.ts";
 export * from "./nodes.ts";

@@ -15,6 +15,7 @@ import type { RegisterResult, Registration } from "../../worker/tailnet/commands
 import { updateNode } from "../../worker/tailnet/commands/update-node.ts";
 import { meetDeadlines } from "../../worker/tailnet/deadlines.ts";
 import { type Effects, noEffects } from "../../worker/tailnet/effects.ts";
+import { actorOf, TAILNET_ACTOR } from "../../worker/tailnet/entities/actor.ts";
 import type { Node, NodeId } from "../../worker/tailnet/entities/node.ts";
 import type { Random } from "../../worker/tailnet/entities/secret-token.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../../worker/tailnet/entities/settings.ts";
@@ -141,7 +142,12 @@ export class TestTailnet {
 
   /** What commands are lent. */
   get context(): CommandContext {
-    return { now: this.now, random: this.#random };
+    return { now: this.now, random: this.#random, actor: TAILNET_ACTOR };
+  }
+
+  /** What commands of a user are lent. */
+  contextOf(user: User): CommandContext {
+    return { ...this.context, actor: actorOf(user) };
   }
 
   /** Runs a command. @throws Error when it is refused */
@@ -171,7 +177,7 @@ export class TestTailnet {
 
   /** Makes an auth key, good for one node unless `spec` says otherwise. @returns its text */
   authKey(user: User, spec: Partial<AuthKeySpec> = {}): string {
-    return this.run(createAuthKey(this.tailnet, user, { ...PLAIN_KEY, ...spec }, this.context)).text;
+    return this.run(createAuthKey(this.tailnet, { ...PLAIN_KEY, ...spec }, this.contextOf(user))).text;
   }
 
   /** Decides a registration without applying it. */

@@ -249,7 +249,7 @@ function decideAs(
         lifetimeMs: DAY,
         description: "",
       };
-      const made = createAuthKey(t.tailnet, user, spec, t.context);
+      const made = createAuthKey(t.tailnet, spec, t.contextOf(user));
       if (!made.ok) return made;
       const authKey = t.run(made).text;
       return registerNode(t.tailnet, registration(registerSpec(t, command, { authKey })), t.context);
@@ -258,7 +258,7 @@ function decideAs(
       return decided(null, [{ type: "user-put", user: { ...user, ...command.changed } }]);
     case "tag": {
       const node = nodeAt(t, command.node);
-      return node && tagNode(t.tailnet, node, command.tags, { user, now: t.now });
+      return node && tagNode(t.tailnet, node, command.tags, t.contextOf(user));
     }
     case "approve":
       return approveLogin(t.tailnet, at(t.tailnet.pendings.keys(), command.page) ?? "", user, t.context);

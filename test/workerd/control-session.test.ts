@@ -72,7 +72,7 @@ describe("a control session", () => {
       true,
     );
 
-    const outcome = await administration.changeDevice(String(id), { type: "delete" }, await theOwner(), null);
+    const outcome = await administration.devices.change(String(id), { type: "delete" }, null);
     expect(outcome.ok).toBe(true);
     await watcher.client.until(
       () => said().some((m) => (m.PeersRemoved as number[] | undefined)?.includes(id as number)),
@@ -107,7 +107,7 @@ describe("a control session", () => {
     const { first } = await join(device(12), "relayed");
     const { ID } = first.Node as Json;
     const closed = vi.spyOn(DerpRegionObject.prototype, "closeConnectionsOf");
-    await administration.changeDevice(String(ID), { type: "delete" }, await theOwner(), null);
+    await administration.devices.change(String(ID), { type: "delete" }, null);
     await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(12).nodeKey]));
     closed.mockRestore();
   });
@@ -137,7 +137,7 @@ describe("a control session", () => {
       registerBody(device(9), "waits", { Followup: url }),
     );
     await evict();
-    const approved = await administration.approveLogin(url.slice(-32), await theOwner());
+    const approved = await administration.logins.approve(url.slice(-32), await theOwner());
     expect(approved.ok).toBe(true);
     const answer = JSON.parse(new TextDecoder().decode((await client.response(waiting)).body)) as Json;
     expect(answer).toMatchObject({ Error: "", AuthURL: "", MachineAuthorized: true });

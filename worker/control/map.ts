@@ -28,6 +28,8 @@ function stream(node: Node, wanted: MapRequest, { runtime, now }: ControlContext
 }
 
 function report(node: Node, wanted: MapRequest, { runtime, now }: ControlContext): Node {
-  const outcome = runtime.execute((tailnet) => updateNode(tailnet, node, wanted, now));
+  const outcome = runtime.execute({ kind: "node", nodeKey: node.nodeKey }, (tailnet) =>
+    updateNode(tailnet, node, wanted, now),
+  );
   return outcome.ok ? outcome.result : node;
 }

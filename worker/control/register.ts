@@ -19,7 +19,9 @@ export const register: ControlHandler = (request, context) => {
     remoteAddress: request.remoteAddress,
     tailnetName,
   };
-  const outcome = runtime.execute((tailnet, command) => registerNode(tailnet, registration, command));
+  const outcome = runtime.execute({ kind: "node", nodeKey: registration.request.nodeKey }, (tailnet, command) =>
+    registerNode(tailnet, registration, command),
+  );
   if (!outcome.ok) return json(toRegisterError(describeRefusal(outcome.refusal)));
   const { result } = outcome;
   switch (result.kind) {

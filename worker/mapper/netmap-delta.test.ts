@@ -149,7 +149,7 @@ describe("a node that changes", () => {
   it("hands is told with the profile of its new owner", () => {
     start(EVERYBODY);
     const [viewer, changed] = [node(bob), node(ann)];
-    t.run(tagNode(t.tailnet, t.node(changed), ["tag:a"], { user: ann, now: t.now }));
+    t.run(tagNode(t.tailnet, t.node(changed), ["tag:a"], t.contextOf(ann)));
     watchers.deliver();
     expect(told(viewer)).toMatchObject({ PeersChanged: [{ User: 1, Tags: ["tag:a"] }], UserProfiles: [{ ID: 1 }] });
   });

@@ -1,15 +1,15 @@
 // API tokens as callers present them (api-v2.md 1.2): `Basic` with the token as user name and any password, or `Bearer`.
 import { HTTPException } from "hono/http-exception";
 import { fromBase64, fromUtf8 } from "../protocol/bytes.ts";
-import type { User } from "../tailnet/entities/user.ts";
+import type { Actor } from "../tailnet/entities/actor.ts";
 import type { RemoteAdministration } from "./tailnet-for.ts";
 
-/** The user behind a request. @throws HTTPException 401 */
-export async function authenticate(request: Request, administration: RemoteAdministration): Promise<User> {
+/** Who makes a request. @throws HTTPException 401 */
+export async function authenticate(request: Request, administration: RemoteAdministration): Promise<Actor> {
   const token = presentedToken(request.headers.get("authorization") ?? "");
-  const user = token === undefined ? null : await administration.authenticate(token);
-  if (user === null) throw new HTTPException(401, { message: "API token invalid" });
-  return user;
+  const actor = token === undefined ? null : await administration.access.authenticate(token);
+  if (actor === null) throw new HTTPException(401, { message: "API token invalid" });
+  return actor;
 }
 
 /** The token in an Authorization header; undefined when there is none. */

@@ -274,7 +274,7 @@ export class ControlServer {
     const runtime = this.#ports.runtime();
     connection.setStream(stream);
     connection.openBody(stream.id, 200);
-    runtime.execute((tailnet) => connectNode(tailnet, stream.nodeId, now));
+    runtime.execute({ kind: "node", nodeKey: stream.nodeKey }, (tailnet) => connectNode(tailnet, stream.nodeId, now));
     for (const older of [...sessions.mapsOf(stream.nodeId)]) {
       sessions.remove(older);
       older.connection.endStream(older.stream.id, now);
@@ -290,7 +290,8 @@ export class ControlServer {
     const sessions = this.sessions();
     sessions.remove({ connection, stream });
     if (stream.kind !== "map" || sessions.mapsOf(stream.nodeId).length > 0) return;
-    this.#ports.runtime().execute((tailnet, { now }) => disconnectNode(tailnet, stream.nodeId, now));
+    const actor = { kind: "node", nodeKey: stream.nodeKey } as const;
+    this.#ports.runtime().execute(actor, (tailnet, { now }) => disconnectNode(tailnet, stream.nodeId, now));
   }
 
   #drop(connection: ControlConnection, code: number, reason: string): void {

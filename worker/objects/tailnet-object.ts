@@ -16,7 +16,7 @@ import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isKeyExpired } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
-import { Administration, type AdministrationMethod } from "./administration.ts";
+import { type AdministrationCall, administer } from "./administration/administration.ts";
 import { ControlServer } from "./control-server.ts";
 
 /** One tailnet. */
@@ -92,10 +92,9 @@ export class TailnetObject extends DurableObject<Env> {
   }
 
   /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */
-  administer(method: AdministrationMethod, args: readonly unknown[]): unknown {
-    const administration = new Administration(this.#tailnet(), this.#settings, () => this.#privateKey("session"));
-    const operation = administration[method] as (...args: unknown[]) => unknown;
-    return operation.apply(administration, [...args]);
+  administer(call: AdministrationCall): unknown {
+    const sessionKey = () => this.#privateKey("session");
+    return administer({ runtime: this.#tailnet(), settings: this.#settings, sessionKey }, call);
   }
 
   #tailnet(): TailnetRuntime {

@@ -102,3 +102,8 @@ export const HOSTINFO_MAX_DEPTH = 16;
 
 /** Characters of a policy file. */
 export const POLICY_MAX_TEXT = 1 << 20;
+
+/** Entries of the configuration audit log; the oldest go first. */
+export const AUDIT_MAX_EVENTS = 50_000;
+/** Characters of one value, before or after, in an entry of that log. */
+export const AUDIT_MAX_VALUE = 64 << 10;

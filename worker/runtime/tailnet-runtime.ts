@@ -7,12 +7,15 @@ import type { Deployment } from "../mapper/deployment.ts";
 import { netmapDeltas } from "../mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
+import { toHex } from "../protocol/bytes.ts";
 import type { NodeKey } from "../protocol/keys.ts";
+import { auditChanges } from "../tailnet/audit/audit-changes.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
 import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
 import type { Effects } from "../tailnet/effects.ts";
+import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
 import { isKeyExpired, type Node } from "../tailnet/entities/node.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
@@ -49,24 +52,25 @@ export class TailnetRuntime {
     this.#noteLostStreams();
   }
 
-  /** Runs a command: its changes are stored, applied and delivered before this returns. */
-  execute<T>(decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
+  /** Runs a command of an actor: its changes are stored, applied and delivered before this returns. */
+  execute<T>(actor: Actor, decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
     const now = Date.now();
-    const decision = decide(this.tailnet, { now, random: randomBytes });
+    const decision = decide(this.tailnet, { now, random: randomBytes, actor });
     if (!decision.ok) return decision;
-    this.#apply(decision.changes, now);
+    this.#apply(actor, decision.changes, now);
     return { ok: true, result: decision.result };
   }
 
   /** Does what has fallen due and asks for the next wake. */
   meetDeadlines(): void {
-    this.execute((tailnet, { now }) => meetDeadlines(tailnet, now));
+    this.execute(TAILNET_ACTOR, (tailnet, { now }) => meetDeadlines(tailnet, now));
     this.#ports.clock.setDeadline(nextDeadline(this.tailnet));
   }
 
-  #apply(changes: readonly Change[], now: number): void {
+  #apply(actor: Actor, changes: readonly Change[], now: number): void {
     if (changes.length === 0) return;
-    this.#ports.store.commit(changes);
+    const groupId = () => toHex(randomBytes(16));
+    this.#ports.store.commit(changes, auditChanges(this.tailnet, changes, { actor, now, groupId }));
     const effects = evolve(this.tailnet, changes);
     this.#ports.store.commitPrimaries(effects.policy);
     this.#schedule(changes);
@@ -129,7 +133,7 @@ export class TailnetRuntime {
       const decision = disconnectNode(this.tailnet, node.id, now);
       return decision.ok ? decision.changes : [];
     });
-    this.#apply(changes, now);
+    this.#apply(TAILNET_ACTOR, changes, now);
   }
 }
 

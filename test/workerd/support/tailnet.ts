@@ -3,6 +3,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { administrationOf, tailnetFor } from "../../../worker/middleware/tailnet-for.ts";
+import { actorOf } from "../../../worker/tailnet/entities/actor.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
 import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
 
@@ -14,7 +15,7 @@ let owner: User | undefined;
 /** The owner of the tailnet, made on first use. */
 export async function theOwner(): Promise<User> {
   if (owner === undefined) {
-    const made = await administration.bootstrap("ann@example.com");
+    const made = await administration.access.bootstrap("ann@example.com");
     if (!made.ok) throw new Error("bootstrap refused");
     owner = made.result.user;
   }
@@ -22,8 +23,8 @@ export async function theOwner(): Promise<User> {
 }
 
 /** Makes an auth key; reusable and pre-approved unless told otherwise. */
-async function authKey(spec: Partial<Parameters<typeof administration.createAuthKey>[1]> = {}): Promise<string> {
-  const made = await administration.createAuthKey(await theOwner(), {
+async function authKey(spec: Partial<Parameters<typeof administration.keys.createAuthKey>[0]> = {}): Promise<string> {
+  const made = await administrationOf(env, actorOf(await theOwner())).keys.createAuthKey({
     isReusable: true,
     isEphemeral: false,
     isPreauthorized: true,

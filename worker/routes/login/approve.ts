@@ -5,10 +5,11 @@ import { html } from "hono/html";
 import { HTTPException } from "hono/http-exception";
 import { RefusalException } from "../../middleware/on-error.ts";
 import { administrationOf, type RemoteAdministration } from "../../middleware/tailnet-for.ts";
-import type { Visit } from "../../objects/administration.ts";
+import type { Visit } from "../../objects/administration/logins.ts";
 import { toBase64 } from "../../protocol/bytes.ts";
 import { requestedTags } from "../../protocol/control/hostinfo.ts";
 import { type MachineKey, rawKey } from "../../protocol/keys.ts";
+import { actorOf } from "../../tailnet/entities/actor.ts";
 import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
 import type { User } from "../../tailnet/entities/user.ts";
 import { type Markup, page } from "./page.ts";
@@ -27,8 +28,8 @@ approveRoutes.get("/a/:id", async (c) => {
   const administration = administrationOf(c.env);
   const id = c.req.param("id");
   const [visit, pending] = await Promise.all([
-    administration.visit(readSession(c)),
-    administration.pendingRegistration(id),
+    administration.logins.visit(readSession(c)),
+    administration.logins.pendingRegistration(id),
   ]);
   if (pending === null) throw new RefusalException({ reason: "not-found", what: "registration" });
   writeSession(c, visit.cookie);
@@ -38,7 +39,7 @@ approveRoutes.get("/a/:id", async (c) => {
 
 approveRoutes.post("/a/:id/approve", async (c) => {
   const { id, user, administration } = await readDecision(c);
-  const outcome = await administration.approveLogin(id, user);
+  const outcome = await administration.logins.approve(id, user);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return await page(
     c,
@@ -49,7 +50,7 @@ approveRoutes.post("/a/:id/approve", async (c) => {
 
 approveRoutes.post("/a/:id/deny", async (c) => {
   const { id, user, administration } = await readDecision(c);
-  const outcome = await administration.denyLogin(id, user);
+  const outcome = await administration.logins.deny(id, user);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return await page(c, "Device denied", html`<p>The device was not connected. You may close this page.</p>`);
 });
@@ -57,7 +58,7 @@ approveRoutes.post("/a/:id/deny", async (c) => {
 async function readDecision(c: Context<{ Bindings: Env }, "/a/:id/approve" | "/a/:id/deny">) {
   const { visit } = await readForm(c);
   if (visit.user === null) throw new HTTPException(403, { message: "sign in first" });
-  const administration: RemoteAdministration = administrationOf(c.env);
+  const administration: RemoteAdministration = administrationOf(c.env, actorOf(visit.user));
   return { id: c.req.param("id"), user: visit.user, administration };
 }
 

@@ -20,7 +20,10 @@ const apiToken: IdentityProvider = {
   id: "token",
   label: "Sign in",
   field: { label: "API token (tskey-api-…)", autocomplete: "current-password" },
-  identify: async (value, administration) => await administration.authenticate(value.trim()),
+  identify: async (value, administration) => {
+    const actor = await administration.access.authenticate(value.trim());
+    return actor?.kind === "user" ? actor.user : null;
+  },
 };
 
 /** The ways to sign in, in the order of the sign-in page. */

@@ -7,7 +7,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { describeError } from "../../middleware/on-error.ts";
 import { readText } from "../../middleware/request-body.ts";
 import { administrationOf } from "../../middleware/tailnet-for.ts";
-import type { Visit } from "../../objects/administration.ts";
+import type { Visit } from "../../objects/administration/logins.ts";
 import { FORM_BODY_MAX } from "../../protocol/limits.ts";
 import { IDENTITY_PROVIDERS, type IdentityProvider } from "./identity-provider.ts";
 import { type Markup, page } from "./page.ts";
@@ -27,7 +27,7 @@ signInRoutes.post("/login/:provider", async (c) => {
   const user = await provider.identify(form.get("value") ?? "", administration);
   if (user === null)
     return await signInPage(c, visit, next, { problem: "That did not work. Please try again.", status: 403 });
-  writeSession(c, await administration.signIn(user));
+  writeSession(c, await administration.logins.signIn(user));
   return c.redirect(next, 303);
 });
 
@@ -75,7 +75,7 @@ export function hiddenField(name: string, value: string): Markup {
 /** The form that a browser sent and who sent it. @throws HTTPException 403 when the form is not of the browser's session */
 export async function readForm(c: Context<{ Bindings: Env }>): Promise<{ form: URLSearchParams; visit: Visit }> {
   const form = new URLSearchParams(await readText(c.req.raw, FORM_BODY_MAX));
-  const visit = await administrationOf(c.env).submission(readSession(c), form.get("form_token") ?? "");
+  const visit = await administrationOf(c.env).logins.submission(readSession(c), form.get("form_token") ?? "");
   if (visit === null)
     throw new HTTPException(403, { message: "this form is out of date; go back and reload the page" });
   return { form, visit };

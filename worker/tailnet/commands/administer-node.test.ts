@@ -71,7 +71,7 @@ describe("renameNode", () => {
 });
 
 describe("tagNode", () => {
-  const tag = (...tags: string[]) => tagNode(t.tailnet, t.node(node), tags, { user: ann, now: t.now });
+  const tag = (...tags: string[]) => tagNode(t.tailnet, t.node(node), tags, t.contextOf(ann));
 
   it("takes the node from its user and leaves its expiry", () => {
     expect(t.run(tag("tag:a", "tag:a"))).toEqual({ ...node, userId: null, tags: ["tag:a"] });

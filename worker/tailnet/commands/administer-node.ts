@@ -1,10 +1,10 @@
 // What an administrator does to a node through the public API (api-v2.md 2.3, 2.4).
-import { mayAssignTag } from "../../policy/authority.ts";
 import { formatPrefix, maskPrefix, parsePrefix } from "../../protocol/ip.ts";
 import { type Decision, decided, refused } from "../change.ts";
+import type { Actor } from "../entities/actor.ts";
 import type { Node } from "../entities/node.ts";
 import { isLabel, labelOf } from "../entities/node-name.ts";
-import type { User } from "../entities/user.ts";
+import { deniedTags } from "../tag-authority.ts";
 import type { Tailnet } from "../tailnet.ts";
 import { approveAdvertised } from "./auto-approval.ts";
 import { freeName } from "./describe-node.ts";
@@ -46,20 +46,22 @@ export function renameNode(tailnet: Tailnet, node: Node, name: string, suffix: s
 
 /**
  * Sets a node's tags. They persist whatever the node asks for; key expiry stays as it is. A node that loses its last
- * tag belongs to `user` and must log in again.
+ * tag belongs to the user who takes it away and must log in again; others can not leave a node without an owner.
  */
 export function tagNode(
   tailnet: Tailnet,
   node: Node,
   wanted: readonly string[],
-  { user, now }: { readonly user: User; readonly now: number },
+  { actor, now }: { readonly actor: Actor; readonly now: number },
 ): Decision<Node> {
   const tags = [...new Set(wanted)].sort();
   if (tags.length === 0 && node.tags.length === 0) return decided(node);
-  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, user, tag));
+  const denied = deniedTags(tailnet, actor, tags);
   if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
-  const after = tags.length > 0 ? { ...node, tags, userId: null } : { ...expireKey(node, now), tags, userId: user.id };
-  return put(approveAdvertised(tailnet, node, after));
+  if (tags.length > 0) return put(approveAdvertised(tailnet, node, { ...node, tags, userId: null }));
+  if (actor.kind !== "user") return refused({ reason: "invalid", detail: "only a user can take a device's last tag" });
+  const untagged = { ...expireKey(node, now), tags, userId: actor.user.id };
+  return put(approveAdvertised(tailnet, node, untagged));
 }
 
 /** Sets the approved routes, advertised or not; a prefix with host bits is refused. */

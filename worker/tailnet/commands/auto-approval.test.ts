@@ -110,9 +110,9 @@ describe("a node that changes hands", () => {
 
   it("by an administrator's tags, or back to the administrator, is judged as what it is now", () => {
     start(policy({ "10.0.0.0/8": ["tag:router"] }), [], ["10.1.0.0/16"]);
-    t.run(tagNode(t.tailnet, t.node(router), ["tag:router"], { user: ann, now: t.now }));
+    t.run(tagNode(t.tailnet, t.node(router), ["tag:router"], t.contextOf(ann)));
     expect(approved()).toEqual(["10.1.0.0/16"]);
-    t.run(tagNode(t.tailnet, t.node(router), [], { user: ann, now: t.now }));
+    t.run(tagNode(t.tailnet, t.node(router), [], t.contextOf(ann)));
     expect(approved()).toEqual([]);
   });
 

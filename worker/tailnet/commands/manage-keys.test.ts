@@ -24,7 +24,7 @@ beforeEach(() => {
 
 describe("createAuthKey", () => {
   it("stores what the key may do and a hash of its secret, and tells the text once", () => {
-    const { key, text } = t.run(createAuthKey(t.tailnet, ann, SPEC, t.context));
+    const { key, text } = t.run(createAuthKey(t.tailnet, SPEC, t.contextOf(ann)));
     const secret = splitToken("auth", text)?.secret ?? "";
     expect(t.tailnet.authKeys.get(key.id)).toBe(key);
     expect(JSON.stringify(t.changes)).not.toContain(secret);
@@ -40,7 +40,7 @@ describe("createAuthKey", () => {
   });
 
   it("sorts tags and refuses those that the user does not own", () => {
-    const tags = (...wanted: string[]) => createAuthKey(t.tailnet, ann, { ...SPEC, tags: wanted }, t.context);
+    const tags = (...wanted: string[]) => createAuthKey(t.tailnet, { ...SPEC, tags: wanted }, t.contextOf(ann));
     expect(t.run(tags("tag:b", "tag:a", "tag:b")).key.tags).toEqual(["tag:a", "tag:b"]);
     expect(t.refusal(tags("tag:a", "tag:c"))).toEqual({ reason: "tags-not-permitted", tags: ["tag:c"] });
   });
@@ -48,7 +48,7 @@ describe("createAuthKey", () => {
 
 describe("revokeKey", () => {
   it("revokes auth keys and API tokens, the first time for good", () => {
-    const { key } = t.run(createAuthKey(t.tailnet, ann, SPEC, t.context));
+    const { key } = t.run(createAuthKey(t.tailnet, SPEC, t.contextOf(ann)));
     const { token } = t.run(createApiToken(ann, "", t.context));
     const revokedAt = t.now;
     for (let i = 0; i < 2; i++) {

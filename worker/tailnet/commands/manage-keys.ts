@@ -1,10 +1,10 @@
 // Auth keys, API tokens and users, as administrators make them (api-v2.md 2.7), and the first administrator.
-import { mayAssignTag } from "../../policy/authority.ts";
 import { type Decision, decided, refused } from "../change.ts";
 import type { ApiToken } from "../entities/api-token.ts";
 import type { AuthKey } from "../entities/auth-key.ts";
 import { mintToken, randomText } from "../entities/secret-token.ts";
 import type { User } from "../entities/user.ts";
+import { deniedTags } from "../tag-authority.ts";
 import { type Tailnet, userByLogin } from "../tailnet.ts";
 import type { CommandContext } from "./place-node.ts";
 
@@ -24,22 +24,25 @@ export interface AuthKeySpec {
   readonly description: string;
 }
 
-/** Makes an auth key for `user`; the result holds its text, which is not stored. */
+/** Makes an auth key of the actor; the result holds its text, which is not stored. */
 export function createAuthKey(
   tailnet: Tailnet,
-  user: User,
   spec: AuthKeySpec,
   context: CommandContext,
 ): Decision<{ readonly key: AuthKey; readonly text: string }> {
   const tags = [...new Set(spec.tags)].sort();
-  const denied = tags.filter((tag) => !mayAssignTag(tailnet.compiledPolicy, user, tag));
+  const { actor } = context;
+  const denied = deniedTags(tailnet, actor, tags);
   if (denied.length > 0) return refused({ reason: "tags-not-permitted", tags: denied });
+  if (actor.kind !== "user" && tags.length === 0) {
+    return refused({ reason: "invalid", detail: "auth keys that no user makes need at least one tag" });
+  }
   const { id, text, hash } = mintToken("auth", context.random);
   const key: AuthKey = {
     id,
     hash,
     description: spec.description,
-    userId: user.id,
+    userId: actor.kind === "user" ? actor.user.id : null,
     isReusable: spec.isReusable,
     isEphemeral: spec.isEphemeral,
     isPreauthorized: spec.isPreauthorized,

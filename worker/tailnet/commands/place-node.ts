@@ -3,6 +3,7 @@
 import { type Hostinfo, preferredDerp } from "../../protocol/control/hostinfo.ts";
 import type { MachineKey, NodeKey, TailnetLockKey } from "../../protocol/keys.ts";
 import { type Change, type Decision, decided, refused } from "../change.ts";
+import type { Actor } from "../entities/actor.ts";
 import { allocateAddresses } from "../entities/address-pool.ts";
 import { hasSameOwner, type Node } from "../entities/node.ts";
 import { type Random, randomText } from "../entities/secret-token.ts";
@@ -11,10 +12,11 @@ import { approveAdvertised } from "./auto-approval.ts";
 import { describeNode, freeName } from "./describe-node.ts";
 import { withSignOfLife, withStreamsEnded } from "./presence.ts";
 
-/** What the shell lends to a command: the time and a source of randomness. */
+/** What the shell lends to a command: the time, a source of randomness, and who commands. */
 export interface CommandContext {
   readonly now: number;
   readonly random: Random;
+  readonly actor: Actor;
 }
 
 /** A login that was permitted. */

@@ -160,7 +160,7 @@ describe("step 8: a valid node key", () => {
       authKey: t.authKey(ann, { tags: ["tag:a"] }),
       hostinfo: { RequestTags: ["tag:a"] },
     });
-    t.run(tagNode(t.tailnet, tagged, ["tag:c"], { user: ann, now: t.now }));
+    t.run(tagNode(t.tailnet, tagged, ["tag:c"], t.contextOf(ann)));
     expect(t.join({ machine: 2, key: 2, hostinfo: { RequestTags: ["tag:a"] } }).tags).toEqual(["tag:c"]);
   });
 

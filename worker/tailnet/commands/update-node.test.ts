@@ -126,7 +126,7 @@ describe("tags asked for by a lite update", () => {
 
     it("are looked at once: asking on for the same does not undo what an administrator did", () => {
       ask("tag:b");
-      t.run(tagNode(t.tailnet, t.node(node), ["tag:c"], { user: ann, now: t.now }));
+      t.run(tagNode(t.tailnet, t.node(node), ["tag:c"], t.contextOf(ann)));
       expect(ask("tag:b")).toMatchObject({ tags: ["tag:c"], keyExpiresAt: null });
     });
 

@@ -3,8 +3,8 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RefusalException } from "../../../middleware/on-error.ts";
 import { readText } from "../../../middleware/request-body.ts";
-import type { PolicyFindings } from "../../../objects/administration.ts";
-import type { PolicyRecord } from "../../../objects/policy-record.ts";
+import type { PolicyFindings } from "../../../objects/administration/policy-file.ts";
+import type { PolicyRecord } from "../../../objects/administration/policy-record.ts";
 import type { PolicyProblem } from "../../../policy/parse.ts";
 import { toBase64, utf8 } from "../../../protocol/bytes.ts";
 import { POLICY_MAX_TEXT } from "../../../protocol/limits.ts";
@@ -85,9 +85,9 @@ export const aclRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 aclRoutes.openapi(getPolicyFile, async (c) => {
   const { administration } = c.var;
-  const policy = await administration.policy();
+  const policy = await administration.policyFile.get();
   if (!isSet(c.req.valid("query").details)) return policyFile(c, policy);
-  const { warnings, errors } = await administration.checkPolicy(policy.text);
+  const { warnings, errors } = await administration.policyFile.check(policy.text);
   setHeaders(c, policy);
   return c.json({
     acl: toBase64(utf8(policy.text)),
@@ -97,9 +97,9 @@ aclRoutes.openapi(getPolicyFile, async (c) => {
 });
 
 aclRoutes.openapi(setPolicyFile, async (c) => {
-  const { administration, actor } = c.var;
+  const { administration } = c.var;
   const text = await readText(c.req.raw, POLICY_MAX_TEXT);
-  const outcome = await administration.setPolicy(text, actor.user, tagOf(c.req.valid("header")["if-match"] ?? "*"));
+  const outcome = await administration.policyFile.set(text, tagOf(c.req.valid("header")["if-match"] ?? "*"));
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return policyFile(c, outcome.result);
 });
@@ -108,7 +108,7 @@ aclRoutes.openapi(validatePolicyFile, async (c) => {
   const { administration } = c.var;
   const text = await readText(c.req.raw, POLICY_MAX_TEXT);
   const areTests = text.trimStart().startsWith("[");
-  const findings = await (areTests ? administration.runPolicyTests(text) : administration.checkPolicy(text));
+  const findings = await (areTests ? administration.policyFile.runTests(text) : administration.policyFile.check(text));
   return c.json(verdictOf(findings), 200);
 });
 

@@ -9,7 +9,8 @@ import { readSettings } from "../../../env.ts";
 import { authenticate } from "../../../middleware/authenticate.ts";
 import { takeBodyAsJson } from "../../../middleware/request-body.ts";
 import { administrationOf, type RemoteAdministration } from "../../../middleware/tailnet-for.ts";
-import { type Actor, type Operation, type PublicOperation, reachOfOperation } from "./access.ts";
+import type { Actor } from "../../../tailnet/entities/actor.ts";
+import { type Operation, type PublicOperation, reachOfOperation } from "./access.ts";
 
 /** What a handler finds in `c.var` once the caller may do what it asks for. */
 export interface Authorized {
@@ -87,14 +88,13 @@ export function onInvalid(result: { success: boolean; error?: ZodError }, c: Con
 }
 
 async function authorize(c: Context<Authorized>, operation: Exclude<Operation, PublicOperation>): Promise<void> {
-  const administration = administrationOf(c.env);
-  const actor: Actor = { kind: "user", user: await authenticate(c.req.raw, administration) };
+  const actor = await authenticate(c.req.raw, administrationOf(c.env));
   checkTailnet(c);
   const reach = reachOfOperation(actor, operation);
   if (reach === "none") throw forbidden();
   c.set("actor", actor);
-  c.set("ownerId", reach === "own" ? actor.user.id : null);
-  c.set("administration", administration);
+  c.set("ownerId", reach === "own" && actor.kind === "user" ? actor.user.id : null);
+  c.set("administration", administrationOf(c.env, actor));
 }
 
 /** Routes whose body is not described by a schema read it themselves. */

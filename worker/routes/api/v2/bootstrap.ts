@@ -44,7 +44,7 @@ export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 bootstrapRoutes.openapi(bootstrap, async (c) => {
   checkSecret(c.req.header("authorization") ?? "", readSettings(c.env).bootstrapSecret);
-  const outcome = await administrationOf(c.env).bootstrap(c.req.valid("json").loginName);
+  const outcome = await administrationOf(c.env).access.bootstrap(c.req.valid("json").loginName);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { user, text } = outcome.result;
   const { displayName, loginName, profilePicUrl, role } = user;

@@ -32,7 +32,7 @@ const setDeviceRoutes = apiRoute("setDeviceRoutes", {
 export const deviceRouteRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceRouteRoutes.openapi(listDeviceRoutes, async (c) => {
-  const routes = await c.var.administration.deviceRoutes(c.req.param("deviceId"), c.var.ownerId);
+  const routes = await c.var.administration.devices.routes(c.req.param("deviceId"), c.var.ownerId);
   if (routes === null) throw new RefusalException({ reason: "not-found", what: "device" });
   return c.json(routes, 200);
 });
@@ -40,7 +40,7 @@ deviceRouteRoutes.openapi(listDeviceRoutes, async (c) => {
 deviceRouteRoutes.openapi(setDeviceRoutes, async (c) => {
   const { administration, ownerId } = c.var;
   const routes = c.req.valid("json").routes ?? [];
-  const outcome = await administration.setDeviceRoutes(c.req.param("deviceId"), routes, ownerId);
+  const outcome = await administration.devices.setRoutes(c.req.param("deviceId"), routes, ownerId);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return c.json(outcome.result, 200);
 });

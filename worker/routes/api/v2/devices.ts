@@ -4,7 +4,7 @@ import type { Context, TypedResponse } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { DEVICE_FILTERS, type DeviceFilter } from "../../../mapper/to-device.ts";
 import { RefusalException } from "../../../middleware/on-error.ts";
-import type { DeviceAction } from "../../../objects/administration.ts";
+import type { DeviceAction } from "../../../objects/administration/devices.ts";
 import { NODE_MAX_TAGS } from "../../../protocol/limits.ts";
 import { type Authorized, apiRoute, body, Done, reply } from "./api-route.ts";
 import { DeviceId, DeviceSchema, Fields, TailnetName } from "./device-schema.ts";
@@ -97,7 +97,7 @@ deviceRoutes.openapi(listDevices, async (c) => {
   const query = { hasAllFields, filters: filtersOf(c.req.queries()), ownerId };
   const parts: string[] = [];
   for (let from: number | null = 0; from !== null; ) {
-    const page = await administration.devices(query, from);
+    const page = await administration.devices.list(query, from);
     if (page.json !== "") parts.push(page.json);
     from = page.next;
   }
@@ -106,7 +106,11 @@ deviceRoutes.openapi(listDevices, async (c) => {
 
 deviceRoutes.openapi(getDevice, async (c) => {
   const { administration, ownerId } = c.var;
-  const device = await administration.device(c.req.param("deviceId"), c.req.valid("query").fields === "all", ownerId);
+  const device = await administration.devices.get(
+    c.req.param("deviceId"),
+    c.req.valid("query").fields === "all",
+    ownerId,
+  );
   if (device === null) throw new RefusalException({ reason: "not-found", what: "device" });
   return c.json(device, 200);
 });
@@ -136,8 +140,8 @@ async function change(
   c: Context<Authorized, "/device/:deviceId">,
   action: DeviceAction,
 ): Promise<Record<string, never>> {
-  const { administration, actor, ownerId } = c.var;
-  const outcome = await administration.changeDevice(c.req.param("deviceId"), action, actor.user, ownerId);
+  const { administration, ownerId } = c.var;
+  const outcome = await administration.devices.change(c.req.param("deviceId"), action, ownerId);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return {};
 }

@@ -3,12 +3,13 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { RefusalException } from "../../../middleware/on-error.ts";
-import type { KeyOwners } from "../../../objects/administration.ts";
-import type { KeyRecord } from "../../../objects/key-record.ts";
+import type { KeyRecord } from "../../../objects/administration/key-record.ts";
+import type { KeyOwners } from "../../../objects/administration/keys.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { NODE_MAX_TAGS } from "../../../protocol/limits.ts";
 import { AUTH_KEY_MAX_MS, type AuthKeySpec } from "../../../tailnet/commands/manage-keys.ts";
-import { type Actor, type Permission, reachOf } from "./access.ts";
+import type { Actor } from "../../../tailnet/entities/actor.ts";
+import { type Permission, reachOf } from "./access.ts";
 import { apiRoute, body, Done, forbidden, reply } from "./api-route.ts";
 import { TailnetName } from "./device-schema.ts";
 
@@ -123,7 +124,7 @@ keyRoutes.openapi(listKeys, async (c) => {
   const { administration, actor } = c.var;
   const { all } = c.req.valid("query");
   const isAll = all === "true" || all === "1";
-  const keys = await administration.activeKeys({
+  const keys = await administration.keys.listActive({
     ...ownerOf(actor, "auth", isAll),
     ...ownerOf(actor, "api", isAll),
   });
@@ -131,18 +132,18 @@ keyRoutes.openapi(listKeys, async (c) => {
 });
 
 keyRoutes.openapi(getKey, async (c) => {
-  const key = await c.var.administration.key(c.req.param("keyId"));
+  const key = await c.var.administration.keys.get(c.req.param("keyId"));
   if (key === null || !mayTouch(c.var.actor, key, "read"))
     throw new RefusalException({ reason: "not-found", what: "key" });
   return c.json(toKey(key), 200);
 });
 
 keyRoutes.openapi(createAuthKey, async (c) => {
-  const { administration, actor, ownerId } = c.var;
+  const { administration, ownerId } = c.var;
   const spec = specOf(c.req.valid("json"));
   // Otherwise members would approve their own devices.
   if (spec.isPreauthorized && ownerId !== null) throw forbidden();
-  const outcome = await administration.createAuthKey(actor.user, spec);
+  const outcome = await administration.keys.createAuthKey(spec);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { key, text } = outcome.result;
   return c.json({ ...toKey(key), key: text }, 200);
@@ -150,10 +151,10 @@ keyRoutes.openapi(createAuthKey, async (c) => {
 
 keyRoutes.openapi(deleteKey, async (c) => {
   const { administration, actor } = c.var;
-  const key = await administration.key(c.req.param("keyId"));
+  const key = await administration.keys.get(c.req.param("keyId"));
   if (key === null || !mayTouch(actor, key, "read")) throw new RefusalException({ reason: "not-found", what: "key" });
   if (!mayTouch(actor, key, "write")) throw forbidden();
-  const outcome = await administration.revokeKey(key.id);
+  const outcome = await administration.keys.revoke(key.id);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return c.json({}, 200);
 });
@@ -166,14 +167,15 @@ const PERMISSIONS = {
 
 function mayTouch(actor: Actor, key: KeyRecord, how: "read" | "write"): boolean {
   const reach = reachOf(actor, PERMISSIONS[key.keyType][how]);
-  return reach === "all" || (reach === "own" && key.userId === actor.user.id);
+  return reach === "all" || (reach === "own" && actor.kind === "user" && key.userId === actor.user.id);
 }
 
 /** Whose keys of a kind a list holds: the caller's own, unless everybody's are asked for and may be seen. */
 function ownerOf(actor: Actor, kind: KeyRecord["keyType"], isAll: boolean): KeyOwners {
   const reach = reachOf(actor, PERMISSIONS[kind].read);
   if (reach === "none") return {};
-  return { [kind]: reach === "all" && isAll ? null : actor.user.id };
+  if (reach === "all" && isAll) return { [kind]: null };
+  return actor.kind === "user" ? { [kind]: actor.user.id } : {};
 }
 
 function specOf(request: z.infer<typeof CreateKeyRequest>): AuthKeySpec {

@@ -1,8 +1,8 @@
 // The policy file with the tag that names its content (api-v2.md 2.6): callers replace a file that they have read by
 // naming its tag. NOTE: the hosted service hashes the formatted text; until there is a formatter, the text as it stands.
 import { sha256 } from "@noble/hashes/sha2.js";
-import { toHex, utf8 } from "../protocol/bytes.ts";
-import type { PolicyVersion } from "../tailnet/change.ts";
+import { toHex, utf8 } from "../../protocol/bytes.ts";
+import type { PolicyVersion } from "../../tailnet/change.ts";
 
 /** The policy file in force. */
 export interface PolicyRecord extends PolicyVersion {

@@ -1,8 +1,8 @@
 // Keys as the administration hands them out: auth keys and API tokens alike, with what the public API shows beside what is
 // stored (api-v2.md 2.7). The hash stays between the object and the Worker.
-import type { ApiToken } from "../tailnet/entities/api-token.ts";
-import type { AuthKey } from "../tailnet/entities/auth-key.ts";
-import type { Tailnet } from "../tailnet/tailnet.ts";
+import type { ApiToken } from "../../tailnet/entities/api-token.ts";
+import type { AuthKey } from "../../tailnet/entities/auth-key.ts";
+import type { Tailnet } from "../../tailnet/tailnet.ts";
 
 interface KeyBase {
   /** Neither revoked nor expired nor used up. */

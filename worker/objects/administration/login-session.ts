@@ -5,8 +5,8 @@
 //   form token: HMAC-SHA256 over the session's id, hex; a session of its own purpose by its prefix
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { toHex, utf8 } from "../protocol/bytes.ts";
-import { type Random, randomText } from "../tailnet/entities/secret-token.ts";
+import { toHex, utf8 } from "../../protocol/bytes.ts";
+import { type Random, randomText } from "../../tailnet/entities/secret-token.ts";
 
 /** How long a session lasts. */
 const SESSION_LIFETIME_MS = 12 * 3_600_000;

@@ -1,0 +1,54 @@
+// The configuration audit log in SQLite. Entries are added in the transaction of the changes that they tell of.
+import { and, asc, gt, gte, lt, lte, or } from "drizzle-orm";
+import { AUDIT_MAX_EVENTS } from "../worker/protocol/limits.ts";
+import { AUDIT_RETENTION_MS, type AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
+import type { Database } from "./open.ts";
+import { auditEvents } from "./schema/index.ts";
+
+/** Part of the log. */
+export interface AuditQuery {
+  /** First and last instant, both included. */
+  readonly from: number;
+  readonly to: number;
+  /** Only entries after this number. */
+  readonly after: number;
+  /** At most so many entries. */
+  readonly limit: number;
+}
+
+/** An entry with its number, which grows. */
+export type NumberedAuditEvent = AuditEvent & { readonly id: number };
+
+/** The audit log of one tailnet. */
+export class AuditLog {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Adds entries and removes those that are too old or too many. Runs inside the caller's transaction. */
+  add(events: readonly AuditEvent[]): void {
+    for (const { at, groupId, origin, actor, target, action, before = null, after = null } of events) {
+      const row = { at, groupId, origin, actor, target, action, before, after };
+      const { id } = this.#db.insert(auditEvents).values(row).returning({ id: auditEvents.id }).get();
+      this.#prune(id - AUDIT_MAX_EVENTS, at - AUDIT_RETENTION_MS);
+    }
+  }
+
+  /** Entries in order. */
+  read({ from, to, after, limit }: AuditQuery): NumberedAuditEvent[] {
+    const isWanted = and(gte(auditEvents.at, from), lte(auditEvents.at, to), gt(auditEvents.id, after));
+    const rows = this.#db.select().from(auditEvents).where(isWanted).orderBy(asc(auditEvents.id)).limit(limit).all();
+    return rows.map(({ before, after, ...row }) => ({
+      ...(row as Omit<NumberedAuditEvent, "before" | "after">),
+      ...(before !== null && { before }),
+      ...(after !== null && { after }),
+    }));
+  }
+
+  #prune(lastId: number, before: number): void {
+    const isOver = or(lte(auditEvents.id, lastId), lt(auditEvents.at, before));
+    this.#db.delete(auditEvents).where(isOver).run();
+  }
+}

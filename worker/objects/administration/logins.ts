@@ -1,0 +1,76 @@
+// What login pages ask: who sits at a browser, and registrations that wait for a person (control-protocol.md 4.6).
+import { randomBytes } from "../../platform/random.ts";
+import type { Outcome } from "../../runtime/tailnet-runtime.ts";
+import { approveLogin, denyLogin, waiting } from "../../tailnet/commands/decide-login.ts";
+import type { Node } from "../../tailnet/entities/node.ts";
+import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
+import type { User } from "../../tailnet/entities/user.ts";
+import {
+  equalInConstantTime,
+  formToken,
+  type LoginSession,
+  newSession,
+  openSession,
+  sealSession,
+} from "./login-session.ts";
+import type { ResourceContext } from "./resource-context.ts";
+
+/** What a login page needs to know of the browser that asks for it. */
+export interface Visit {
+  /** Who signed in; null: nobody. */
+  readonly user: User | null;
+  /** Value for the session cookie. */
+  readonly cookie: string;
+  /** Token that the page's forms must carry. */
+  readonly formToken: string;
+}
+
+/** Browsers and the registrations that are decided at them. */
+export class Logins {
+  readonly #context: ResourceContext;
+
+  constructor(context: ResourceContext) {
+    this.#context = context;
+  }
+
+  /** The browser that holds a session cookie; one without a valid cookie gets a new session. */
+  visit(cookie: string): Visit {
+    const now = Date.now();
+    const session = openSession(this.#context.sessionKey(), cookie, now) ?? newSession(null, now, randomBytes);
+    const user = session.userId === null ? undefined : this.#context.tailnet.users.get(session.userId);
+    if (session.userId === null || (user !== undefined && !user.isSuspended))
+      return this.#visitOf(session, user ?? null);
+    return this.#visitOf(newSession(null, now, randomBytes), null);
+  }
+
+  /** The browser that sent a form; null when the form was not made for its session. */
+  submission(cookie: string, token: string): Visit | null {
+    const visit = this.visit(cookie);
+    return equalInConstantTime(token, visit.formToken) ? visit : null;
+  }
+
+  /** Signs a user in. @returns value for the session cookie */
+  signIn(user: User): string {
+    return sealSession(this.#context.sessionKey(), newSession(user.id, Date.now(), randomBytes));
+  }
+
+  /** A registration that waits for a person; null when it is unknown or over. */
+  pendingRegistration(id: string): PendingRegistration | null {
+    return waiting(this.#context.tailnet, id, Date.now()) ?? null;
+  }
+
+  /** Approves a registration as `user`. */
+  approve(pendingId: string, user: User): Outcome<Node> {
+    return this.#context.execute((tailnet, context) => approveLogin(tailnet, pendingId, user, context));
+  }
+
+  /** Denies a registration. */
+  deny(pendingId: string, user: User): Outcome<null> {
+    return this.#context.execute((tailnet, context) => denyLogin(tailnet, pendingId, user, context));
+  }
+
+  #visitOf(session: LoginSession, user: User | null): Visit {
+    const key = this.#context.sessionKey();
+    return { user, cookie: sealSession(key, session), formToken: formToken(key, session) };
+  }
+}

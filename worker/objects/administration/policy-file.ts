@@ -1,0 +1,62 @@
+// The policy file: read, replace under a precondition, check (api-v2.md 2.6).
+import { type PolicyProblem, parsePolicy } from "../../policy/parse.ts";
+import type { TestFailure } from "../../policy/policy-tests.ts";
+import type { Outcome } from "../../runtime/tailnet-runtime.ts";
+import { type Decision, decided, refused } from "../../tailnet/change.ts";
+import { failedTests, setPolicy } from "../../tailnet/commands/set-policy.ts";
+import { loginNameOf } from "../../tailnet/entities/actor.ts";
+import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
+import type { ResourceContext } from "./resource-context.ts";
+
+/** What is wrong, or doubtful, in a policy file. */
+export interface PolicyFindings {
+  readonly errors: readonly PolicyProblem[];
+  readonly warnings: readonly PolicyProblem[];
+  /** Tests that fail; none are run while there are errors. */
+  readonly failures: readonly TestFailure[];
+}
+
+/** The policy file of a tailnet. */
+export class PolicyFile {
+  readonly #context: ResourceContext;
+
+  constructor(context: ResourceContext) {
+    this.#context = context;
+  }
+
+  /** The policy file in force. */
+  get(): PolicyRecord {
+    return toPolicyRecord(this.#context.tailnet.policy);
+  }
+
+  /**
+   * Replaces the policy file if the one in force has the tag `ifMatch`: its own, `ts-default` for the file that a new
+   * tailnet starts with, `*` for any. A file that is wrong is refused as such whatever the tag (api-v2.md 2.6).
+   */
+  set(text: string, ifMatch: string): Outcome<PolicyRecord> {
+    return this.#context.execute((tailnet, { now, actor }): Decision<PolicyRecord> => {
+      const decision = setPolicy(tailnet, text, loginNameOf(actor), now);
+      if (!decision.ok) return decision;
+      if (!hasTag(tailnet.policy, ifMatch)) return refused({ reason: "precondition-failed" });
+      return decided(toPolicyRecord(decision.result), decision.changes);
+    });
+  }
+
+  /** Checks a policy file and runs its tests; changes nothing. */
+  check(text: string): PolicyFindings {
+    const parsed = parsePolicy(text);
+    if (!parsed.ok) return { errors: parsed.problems, warnings: [], failures: [] };
+    const failures = failedTests(this.#context.tailnet, parsed.policy);
+    return { errors: [], warnings: parsed.warnings, failures };
+  }
+
+  /** Runs tests, written as in the section `tests`, against the policy in force. */
+  runTests(text: string): PolicyFindings {
+    const { tailnet } = this.#context;
+    const parsed = parsePolicy(`{"tests":\n${text}}`);
+    const moved = (problem: PolicyProblem) => ({ ...problem, line: Math.max(1, problem.line - 1) });
+    if (!parsed.ok) return { errors: parsed.problems.map(moved), warnings: [], failures: [] };
+    const policy = { ...tailnet.compiledPolicy, tests: parsed.policy.tests, sshTests: [] };
+    return { errors: [], warnings: [], failures: failedTests(tailnet, policy) };
+  }
+}

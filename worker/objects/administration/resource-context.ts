@@ -1,0 +1,40 @@
+// What every resource of the administration works with.
+import type { Settings } from "../../env.ts";
+import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
+import type { Decision } from "../../tailnet/change.ts";
+import type { CommandContext } from "../../tailnet/commands/place-node.ts";
+import type { Actor } from "../../tailnet/entities/actor.ts";
+import type { Tailnet } from "../../tailnet/tailnet.ts";
+
+/** What the tailnet's object lends to its administration. */
+export interface AdministrationPorts {
+  readonly runtime: TailnetRuntime;
+  readonly settings: Settings;
+  /** The key that signs the sessions of the login pages. */
+  readonly sessionKey: () => Uint8Array;
+}
+
+/** One call: who makes it, and what it works on. */
+export class ResourceContext {
+  readonly actor: Actor;
+  readonly settings: Settings;
+  readonly sessionKey: () => Uint8Array;
+  readonly #runtime: TailnetRuntime;
+
+  constructor({ runtime, settings, sessionKey }: AdministrationPorts, actor: Actor) {
+    this.actor = actor;
+    this.settings = settings;
+    this.sessionKey = sessionKey;
+    this.#runtime = runtime;
+  }
+
+  /** The tailnet as it is now. */
+  get tailnet(): Tailnet {
+    return this.#runtime.tailnet;
+  }
+
+  /** Runs a command as the actor: stored, audited, applied and told to whom it concerns before this returns. */
+  execute<T>(decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
+    return this.#runtime.execute(this.actor, decide);
+  }
+}
