@@ -107,3 +107,8 @@ export const POLICY_MAX_TEXT = 1 << 20;
 export const AUDIT_MAX_EVENTS = 50_000;
 /** Characters of one value, before or after, in an entry of that log. */
 export const AUDIT_MAX_VALUE = 64 << 10;
+
+/** STUN: a request; a real one has 40 bytes. */
+export const STUN_MAX_REQUEST = 512;
+/** STUN: attributes of one message; a real request has two. */
+export const STUN_MAX_ATTRIBUTES = 16;
