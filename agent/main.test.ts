@@ -27,7 +27,7 @@ describe("flarescale", () => {
     expect((await run("--version")).code).toBe(0);
   });
 
-  it.each(["gateway", "doctor", "version"])("explains %s with examples and exit codes", async (command) => {
+  it.each(["gateway", "stun", "doctor", "version"])("explains %s with examples and exit codes", async (command) => {
     for (const argv of [
       [command, "--help"],
       ["help", command],

@@ -9,6 +9,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "carry the control connections of native clients to the Worker",
     load: async () => (await import("./gateway/command.ts")).gatewayCommand,
   },
+  stun: {
+    summary: "tell clients which address the world sees them at, over UDP",
+    load: async () => (await import("./stun/command.ts")).stunCommand,
+  },
   doctor: {
     summary: "find out why a client cannot reach its control server",
     load: async () => (await import("./doctor/command.ts")).doctorCommand,
@@ -90,6 +94,7 @@ function overview(): string {
     "",
     "Examples:",
     "  flarescale gateway --upstream https://control.example.com",
+    "  flarescale stun --port 3478",
     "  flarescale doctor --login-server https://gateway.example.com",
     "  flarescale help gateway",
     "",

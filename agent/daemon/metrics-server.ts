@@ -2,8 +2,8 @@
 // takes new clients), `/metrics` (Prometheus).
 import http, { type ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
+import type { Registry } from "prom-client";
 import { UsageError } from "../command-line.ts";
-import type { Metrics } from "./metrics.ts";
 
 /** Parses `ADDR:PORT`, `[ADDR]:PORT` or `:PORT`. @throws UsageError */
 export function parseListenAddress(option: string, text: string): { host: string | undefined; port: number } {
@@ -16,12 +16,12 @@ export function parseListenAddress(option: string, text: string): { host: string
 }
 
 /** A server of health and metrics that does not listen yet. */
-export function metricsServer(metrics: Metrics, isReady: () => boolean): http.Server {
+export function metricsServer(registry: Registry, isReady: () => boolean): http.Server {
   return http.createServer((request, response) => {
     const path = request.url?.split("?")[0];
     if (path === "/healthz") plain(response, 200, "ok");
     else if (path === "/readyz") plain(response, isReady() ? 200 : 503, isReady() ? "ready" : "draining");
-    else if (path === "/metrics") void expose(metrics, response);
+    else if (path === "/metrics") void expose(registry, response);
     else plain(response, 404, "there is /healthz, /readyz and /metrics");
   });
 }
@@ -31,8 +31,8 @@ function plain(response: ServerResponse, status: number, text: string): void {
   response.end(`${text}\n`);
 }
 
-async function expose(metrics: Metrics, response: ServerResponse): Promise<void> {
-  const { text, contentType } = await metrics.expose();
-  response.writeHead(200, { "Content-Type": contentType });
+async function expose(registry: Registry, response: ServerResponse): Promise<void> {
+  const text = await registry.metrics();
+  response.writeHead(200, { "Content-Type": registry.contentType });
   response.end(text);
 }

@@ -1,20 +1,27 @@
 // `flarescale gateway`: options to a running gateway, signals to its end.
-import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import {
   type Command,
   type CommandHelp,
   EXIT_OK,
-  EXIT_PROBLEM,
   type OptionValues,
   parseInteger,
   parseOptions,
   UsageError,
 } from "../command-line.ts";
-import { createLog, type Log } from "../log.ts";
+import {
+  announceReady,
+  DAEMON_OPTIONS,
+  exitOnFailure,
+  exitOnSecondSignal,
+  nextSignal,
+  openLog,
+  readyFds,
+} from "../daemon/lifetime.ts";
+import { parseListenAddress } from "../daemon/metrics-server.ts";
+import type { Log } from "../log.ts";
 import { type Certificate, readCertificate, selfSignedCertificate } from "./certificate.ts";
-import { Gateway, type GatewayOptions, type Ports } from "./gateway.ts";
-import { parseListenAddress } from "./metrics-server.ts";
+import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { parseUpstream } from "./upstream/upstream.ts";
 
 const OPTIONS = {
@@ -22,16 +29,14 @@ const OPTIONS = {
   listen: { type: "string", value: "ADDR", help: "Address to listen on; all addresses when not given" },
   "http-port": { type: "string", value: "PORT", default: "80", help: 'Plain port; 0 for any free one, "off" for none' },
   "https-port": { type: "string", value: "PORT", default: "443", help: 'TLS port; 0 for any free one, "off" for none' },
+  "stun-port": { type: "string", value: "PORT", default: "off", help: "UDP port of a STUN server, usually 3478" },
   "tls-cert": { type: "string", value: "FILE", help: "Certificate chain (PEM); read again when it changes" },
   "tls-key": { type: "string", value: "FILE", help: "Key of that certificate (PEM)" },
   name: { type: "list", value: "NAME", help: "DNS name or IP address for the self-signed certificate" },
   state: { type: "string", value: "DIR", help: "Folder that keeps the self-signed certificate; nothing else is kept" },
-  "metrics-listen": { type: "string", value: "ADDR:PORT", help: "Serve /healthz, /readyz and /metrics there" },
   "drain-seconds": { type: "string", value: "N", default: "30", help: "Time over which bridges end on SIGTERM" },
   "dials-per-second": { type: "string", value: "N", default: "50", help: "New bridges to the Worker in the long run" },
-  "ready-fd": { type: "string", value: "FD", help: "Write the line of --json to this file descriptor" },
-  json: { type: "boolean", help: "Print one line of JSON to stdout when listening" },
-  "log-format": { type: "string", value: "FORMAT", default: "text", help: "text or json; the log goes to stderr" },
+  ...DAEMON_OPTIONS,
 } as const;
 
 const HELP: CommandHelp = {
@@ -60,8 +65,8 @@ type Values = OptionValues<typeof OPTIONS>;
 async function run(argv: readonly string[]): Promise<number> {
   const values = parseOptions(OPTIONS, argv, process.env);
   const drainSeconds = parseInteger("drain-seconds", values["drain-seconds"], 0, 3_600);
-  const readyFds = readyFdsOf(values);
-  const log = createLog(logFormatOf(values), (line) => process.stderr.write(line));
+  const fds = readyFds(values);
+  const log = openLog(values["log-format"]);
   exitOnFailure(log);
   const options = await optionsOf(values, log);
   const gateway = new Gateway(options);
@@ -71,7 +76,7 @@ async function run(argv: readonly string[]): Promise<number> {
   followCertificate(values, gateway, { sha256: certSha256, log });
   const ports = await gateway.open();
   log.info("listening", { ...ports, certSha256, upstream: options.upstream.origin, pid: process.pid });
-  for (const fd of readyFds) writeSync(fd, readyLine(ports, certSha256));
+  announceReady(fds, { ...ports, certSha256 });
   const signal = await signalled;
   log.info("draining", { signal, bridges: gateway.bridges, seconds: drainSeconds });
   exitOnSecondSignal(log);
@@ -93,6 +98,7 @@ async function optionsOf(values: Values, log: Log): Promise<GatewayOptions> {
     listen: values.listen,
     httpPort,
     https: httpsPort === undefined ? undefined : { port: httpsPort, certificate: await certificateOf(values) },
+    stunPort: portOf("stun-port", values["stun-port"]),
     metrics: metrics === undefined ? undefined : parseListenAddress("metrics-listen", metrics),
     dialsPerSecond: parseInteger("dials-per-second", values["dials-per-second"], 1, 10_000),
     log,
@@ -135,45 +141,4 @@ function followCertificate(
 
 function portOf(option: string, text: string): number | undefined {
   return text === "off" ? undefined : parseInteger(option, text, 0, 65_535);
-}
-
-function logFormatOf(values: Values): "json" | "text" {
-  const format = values["log-format"];
-  if (format === "json" || format === "text") return format;
-  throw new UsageError(`--log-format must be text or json, not "${format}"`);
-}
-
-function readyFdsOf(values: Values): readonly number[] {
-  const fd = values["ready-fd"];
-  return [...(values.json ? [1] : []), ...(fd === undefined ? [] : [parseInteger("ready-fd", fd, 1, 1_023)])];
-}
-
-function readyLine({ httpPort, httpsPort, metricsPort }: Ports, certSha256: string | undefined): string {
-  return `${JSON.stringify({ httpPort, httpsPort, metricsPort, certSha256, pid: process.pid })}\n`;
-}
-
-/** Whatever nobody caught leaves the process in a state that nobody knows: say it and go, the supervisor starts anew. */
-function exitOnFailure(log: Log): void {
-  const fail = (error: unknown) => {
-    log.error("uncaught error", { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    process.exit(EXIT_PROBLEM);
-  };
-  process.on("uncaughtException", fail);
-  process.on("unhandledRejection", fail);
-}
-
-function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-  });
-}
-
-/** Somebody who asks twice does not want to wait. */
-function exitOnSecondSignal(log: Log): void {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
-      log.warn("drain cut short", { signal });
-      process.exit(EXIT_OK);
-    });
-  }
 }

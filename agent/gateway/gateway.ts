@@ -3,16 +3,18 @@
 import type http from "node:http";
 import type https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { metricsServer } from "../daemon/metrics-server.ts";
+import { listen } from "../daemon/open-port.ts";
 import { type Log, throttledLog } from "../log.ts";
+import { StunServer } from "../stun/stun-server.ts";
 import { acceptUpgrade } from "./bridge/accept-upgrade.ts";
 import { type Bridge, Bridges, type EndCause } from "./bridge/bridges.ts";
 import type { Certificate } from "./certificate.ts";
 import { drainBridges } from "./drain.ts";
 import { passThrough } from "./http/http-pass-through.ts";
 import { DIAL_BUDGET_MS } from "./limits.ts";
-import { type Handlers, httpServer, httpsServer, listen } from "./listener.ts";
+import { type Handlers, httpServer, httpsServer } from "./listener.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { metricsServer } from "./metrics-server.ts";
 import { DialLimiter } from "./upstream/dial-limiter.ts";
 import { Dialer } from "./upstream/dialer.ts";
 import { createUpstream, type Upstream } from "./upstream/upstream.ts";
@@ -24,6 +26,8 @@ export interface GatewayOptions {
   readonly listen?: string | undefined;
   readonly httpPort?: number | undefined;
   readonly https?: { readonly port: number; readonly certificate: Certificate } | undefined;
+  /** UDP port of a STUN server that lives as long as the gateway. */
+  readonly stunPort?: number | undefined;
   readonly metrics?: { readonly host: string | undefined; readonly port: number } | undefined;
   readonly dialsPerSecond: number;
   readonly log: Log;
@@ -33,6 +37,7 @@ export interface GatewayOptions {
 export interface Ports {
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
+  readonly stunPort: number | undefined;
   readonly metricsPort: number | undefined;
 }
 
@@ -54,6 +59,7 @@ export class Gateway {
   readonly #bridges: Bridges;
   readonly #http: http.Server | undefined;
   readonly #https: https.Server | undefined;
+  readonly #stun: StunServer | undefined;
   readonly #metricsServer: http.Server | undefined;
   #isDraining = false;
   #endedInDrain: Partial<Record<EndCause, number>> = {};
@@ -68,7 +74,9 @@ export class Gateway {
     const handlers = this.#handlers(new Dialer(this.#upstream, limiter));
     if (options.httpPort !== undefined) this.#http = httpServer(handlers);
     if (options.https !== undefined) this.#https = httpsServer(options.https.certificate, handlers);
-    if (options.metrics !== undefined) this.#metricsServer = metricsServer(this.#metrics, () => !this.#isDraining);
+    if (options.stunPort !== undefined) this.#stun = this.#stunServer(options.stunPort);
+    if (options.metrics !== undefined)
+      this.#metricsServer = metricsServer(this.#metrics.registry, () => !this.#isDraining);
   }
 
   /** How many bridges stand. */
@@ -88,6 +96,7 @@ export class Gateway {
     return {
       httpPort: await open(this.#http, httpPort),
       httpsPort: await open(this.#https, tls?.port),
+      stunPort: await this.#stun?.open(),
       metricsPort: await open(this.#metricsServer, metrics?.port, metrics?.host),
     };
   }
@@ -118,10 +127,16 @@ export class Gateway {
     ]);
     patience.abort();
     for (const server of servers) server.closeAllConnections();
+    this.#stun?.close();
     this.#metricsServer?.close();
     this.#metricsServer?.closeAllConnections();
     this.#upstream.close();
     this.#bridges.close();
+  }
+
+  #stunServer(port: number): StunServer {
+    const addresses = this.#options.listen === undefined ? [] : [this.#options.listen];
+    return new StunServer({ addresses, port, registry: this.#metrics.registry, log: this.#log });
   }
 
   #handlers(dialer: Dialer): Handlers {

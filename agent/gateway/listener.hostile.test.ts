@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listen } from "../daemon/open-port.ts";
 import { connectRaw, connectTls, controlRequest } from "../testing/raw-client.ts";
 import { type StandInWorker, startStandIn } from "../testing/stand-in-worker.ts";
 import { startTestGateway, type TestGateway } from "../testing/test-gateway.ts";
 import { selfSignedCertificate } from "./certificate.ts";
-import { httpServer, listen } from "./listener.ts";
+import { httpServer } from "./listener.ts";
 
 let worker: StandInWorker;
 let gateway: TestGateway;

@@ -2,7 +2,7 @@
 // before anybody looks at a request (kubernetes.md C.1 G4).
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import type { AddressInfo, ListenOptions, Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { isOurUpgrade } from "./bridge/upgrade.ts";
 import type { RequestHandler } from "./http/http-pass-through.ts";
 import { CONNECTIONS_MAX, HEADERS_MAX, HEADERS_TIMEOUT_MS, HTTP_KEEP_ALIVE_MS, TCP_KEEP_ALIVE_MS } from "./limits.ts";
@@ -42,26 +42,4 @@ function equip<S extends http.Server | https.Server>(server: S, handlers: Handle
     handlers.upgrade(request, socket as Socket, head);
   });
   return server;
-}
-
-/** Opens a port and returns its number. @throws Error that says what to do about it */
-export function listen(server: Server, options: ListenOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, options)));
-    server.listen(options, () => {
-      server.removeAllListeners("error");
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
-function explain(error: NodeJS.ErrnoException, { host, port }: ListenOptions): Error {
-  const where = host === undefined ? `port ${port}` : `${host} port ${port}`;
-  const advice: Record<string, string> = {
-    EACCES: "ports below 1024 need a privilege: run as root, give CAP_NET_BIND_SERVICE, or choose another port",
-    EADDRINUSE: "another program has it: stop that, or choose another port",
-    EADDRNOTAVAIL: "this machine does not have that address",
-  };
-  const reason = advice[error.code ?? ""] ?? error.message;
-  return new Error(`cannot listen on ${where}: ${reason}`, { cause: error });
 }

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { parseListenAddress } from "../daemon/metrics-server.ts";
 import { connectRaw, controlRequest } from "../testing/raw-client.ts";
 import { startStandIn } from "../testing/stand-in-worker.ts";
 import { startTestGateway } from "../testing/test-gateway.ts";
-import { parseListenAddress } from "./metrics-server.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

@@ -10,8 +10,8 @@ export interface Metrics {
   refused(cause: RefusalCause): void;
   ended(bridge: Bridge, cause: EndCause, ageMs: number): void;
   answered(status: number): void;
-  /** The exposition text and its content type. */
-  expose(): Promise<{ readonly text: string; readonly contentType: string }>;
+  /** All of them. */
+  readonly registry: Registry;
 }
 
 /** What is read at a scrape. */
@@ -68,7 +68,7 @@ export function createMetrics(sources: () => MetricSources): Metrics {
       ageSeconds.observe({ kind: bridge.kind }, ageMs / 1_000);
     },
     answered: (status) => responses.inc({ status: `${Math.trunc(status / 100)}xx` }),
-    expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+    registry,
   };
 }
 

@@ -54,10 +54,14 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "worker/index.ts": { uses: ["worker/routes", "worker/middleware", "worker/objects", "worker/env.ts"], packages: ANY },
 
-  // The agent: one program, whose roles know nothing of each other.
-  "agent/main.ts": { uses: ["agent", "agent/gateway", "agent/controller", "agent/doctor"], packages: ANY },
+  // The agent: one program, whose roles know nothing of each other; but a gateway can carry a STUN server along.
+  "agent/main.ts": {
+    uses: ["agent", "agent/gateway", "agent/stun", "agent/controller", "agent/doctor"],
+    packages: ANY,
+  },
   agent: { uses: ["worker/protocol"], packages: ANY },
-  "agent/gateway": { uses: ["agent", "worker/protocol"], packages: ANY },
+  "agent/gateway": { uses: ["agent", "agent/stun", "worker/protocol"], packages: ANY },
+  "agent/stun": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/controller": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/doctor": { uses: ["agent", "worker/protocol"], packages: ANY },
 
