@@ -15,6 +15,11 @@ export function parsePort(name: string, value: string): number {
   return port;
 }
 
+/** A port number as {@link parsePort}, or null for "off". @throws UsageError */
+export function parseOptionalPort(name: string, value: string): number | null {
+  return value === "off" ? null : parsePort(name, value);
+}
+
 /** A folder, absolute; relative ones start at the root of the repository, wherever the command was typed.
  *  @throws UsageError */
 export function parseFolder(name: string, value: string): string {

@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { parseFolder, parsePort, runCommand } from "./command-line.ts";
+import { parseFolder, parseOptionalPort, parsePort, runCommand } from "./command-line.ts";
 import { runStack } from "./stack/stack.ts";
 import { openStateFolder } from "./stack/state-folder.ts";
 import { bundleWorker } from "./worker/worker-bundle.ts";
@@ -20,6 +20,7 @@ Usage: npm run serve -- [options]
   --gateway            run a gateway for native clients beside it
   --http-port PORT     the gateway's HTTP port (default 80)
   --https-port PORT    the gateway's HTTPS port (default 443)
+  --stun-port PORT     the gateway's UDP port for STUN (default 3478), or "off"
   --state FOLDER       where everything is kept (default .flarescale in the repository)
   --print-config       print workerd's configuration and end
   --build FOLDER       write what a workerd elsewhere needs (worker.js, workerd.capnp, flarescale.env) and end
@@ -37,6 +38,7 @@ const OPTIONS = {
   gateway: { type: "boolean", default: false },
   "http-port": { type: "string", default: "80" },
   "https-port": { type: "string", default: "443" },
+  "stun-port": { type: "string", default: "3478" },
   state: { type: "string", default: ".flarescale" },
   "print-config": { type: "boolean", default: false },
   build: { type: "string" },
@@ -58,12 +60,13 @@ await runCommand(async () => {
   if (values.build !== undefined) return writeBuild(parseFolder("build", values.build));
   const httpPort = parsePort("http-port", values["http-port"]);
   const httpsPort = parsePort("https-port", values["https-port"]);
+  const stunPort = parseOptionalPort("stun-port", values["stun-port"]);
   const options = {
     folder: openStateFolder(parseFolder("state", values.state)),
     listen: values.listen,
     hostname: values.hostname,
     workerPort: parsePort("port", values.port),
-    gateway: values.gateway ? { httpPort, httpsPort } : null,
+    gateway: values.gateway ? { httpPort, httpsPort, stunPort } : null,
     vars: varsFromEnvironment(),
   };
   return runStack(options, async ({ workerUrl, controlUrl }) => {

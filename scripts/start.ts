@@ -1,7 +1,9 @@
 // `npm start`: a complete flarescale on this machine, ready for a first client. Runs the Worker and a gateway, creates
 // the first administrator and an auth key, and prints what to type next, or one line of JSON for scripts.
 import { parseArgs } from "node:util";
-import { parseFolder, parsePort, readDerpMap, runCommand } from "./command-line.ts";
+import { STUN_PORT } from "../worker/protocol/stun.ts";
+import { parseFolder, parseOptionalPort, parsePort, readDerpMap, runCommand } from "./command-line.ts";
+import { isFreeUdpPort } from "./stack/address.ts";
 import { administratorToken, createAuthKey } from "./stack/first-administrator.ts";
 import { runStack, type Stack, type StackOptions } from "./stack/stack.ts";
 import { credentialsFile, openStateFolder, readCredentials } from "./stack/state-folder.ts";
@@ -15,8 +17,9 @@ Usage: npm start -- [options]
                        gateway's certificate (default 127.0.0.1)
   --http-port PORT     the gateway's HTTP port (default 8080)
   --https-port PORT    the gateway's HTTPS port (default 8443)
+  --stun-port PORT     the gateway's UDP port for STUN, or "off" (default 3478, or a free one when that is taken)
   --worker-port PORT   the Worker's port, for browsers and API clients (default 8787); 0 takes a free port, for
-                       each of the three
+                       each of the four
   --state FOLDER       where everything is kept (default .flarescale in the repository)
   --derp-map FILE      DERP map for the clients, as JSON; without it they relay through this machine's gateway
   --json               print one line of JSON when ready, and nothing else, to standard output:
@@ -36,6 +39,7 @@ const OPTIONS = {
   hostname: { type: "string", default: "127.0.0.1" },
   "http-port": { type: "string", default: "8080" },
   "https-port": { type: "string", default: "8443" },
+  "stun-port": { type: "string" },
   "worker-port": { type: "string", default: "8787" },
   state: { type: "string", default: ".flarescale" },
   "derp-map": { type: "string" },
@@ -58,6 +62,7 @@ await runCommand(async () => {
     gateway: {
       httpPort: parsePort("http-port", values["http-port"]),
       httpsPort: parsePort("https-port", values["https-port"]),
+      stunPort: await stunPort(values["stun-port"], values.listen),
     },
     vars: {
       BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret,
@@ -71,6 +76,12 @@ await runCommand(async () => {
     process.stdout.write(values.json ? `${JSON.stringify(ready)}\n` : greeting(stack, authKey, options));
   });
 });
+
+/** The port asked for, or the usual one: several of these may run on one machine, and the DERP map tells the port. */
+async function stunPort(asked: string | undefined, listen: string): Promise<number | null> {
+  if (asked !== undefined) return parseOptionalPort("stun-port", asked);
+  return (await isFreeUdpPort(listen, STUN_PORT)) ? STUN_PORT : 0;
+}
 
 function urls({ controlUrl, workerUrl }: Stack): { controlUrl: string; workerUrl: string; apiUrl: string } {
   return { controlUrl, workerUrl, apiUrl: workerUrl };

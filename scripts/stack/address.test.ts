@@ -1,6 +1,8 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import net from "node:net";
 import { expect, test } from "vitest";
-import { choosePort, hostPort, origin, reachable } from "./address.ts";
+import { choosePort, hostPort, isFreeUdpPort, origin, reachable } from "./address.ts";
 
 test("writes origins as URLs have them", () => {
   expect(origin("http", "127.0.0.1", 8080)).toBe("http://127.0.0.1:8080");
@@ -20,4 +22,14 @@ test("chooses a port that can be listened on", async () => {
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   server.close();
   expect(await choosePort("127.0.0.1", 8080)).toBe(8080);
+});
+
+test("tells whether a UDP port is taken", async () => {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  expect(await isFreeUdpPort("127.0.0.1", port)).toBe(false);
+  socket.close();
+  await once(socket, "close");
+  expect(await isFreeUdpPort("127.0.0.1", port)).toBe(true);
 });

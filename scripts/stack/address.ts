@@ -1,4 +1,5 @@
 // Host names and ports as they stand in URLs and in command lines.
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import net from "node:net";
 
@@ -28,4 +29,15 @@ export async function choosePort(listen: string, port: number): Promise<number> 
   server.close();
   await once(server, "close");
   return chosen;
+}
+
+/** Tells whether a UDP port can be listened on. */
+export async function isFreeUdpPort(listen: string, port: number): Promise<boolean> {
+  const socket = createSocket(net.isIPv6(listen) ? "udp6" : "udp4");
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once("error", () => resolve(false));
+  socket.bind({ address: listen, port, exclusive: true }, () => resolve(true));
+  const isFree = await promise;
+  socket.close();
+  return isFree;
 }

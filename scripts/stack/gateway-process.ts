@@ -12,6 +12,8 @@ export interface GatewayOptions {
   readonly hostname: string;
   readonly httpPort: number;
   readonly httpsPort: number;
+  /** UDP port of its STUN server; null runs none. */
+  readonly stunPort: number | null;
   /** Folder for its certificate. */
   readonly state: string;
 }
@@ -20,6 +22,7 @@ export interface GatewayOptions {
 export interface GatewayAddress {
   readonly httpPort: number;
   readonly httpsPort: number;
+  readonly stunPort?: number;
   /** SHA-256 of the DER form of its certificate, in hexadecimal. */
   readonly certSha256: string;
 }
@@ -39,6 +42,7 @@ export async function startGateway(processes: ProcessGroup, options: GatewayOpti
       "--name=127.0.0.1",
       `--http-port=${options.httpPort}`,
       `--https-port=${options.httpsPort}`,
+      `--stun-port=${options.stunPort ?? "off"}`,
       `--state=${options.state}`,
       "--json",
       "--drain-seconds=0", // the Worker ends with it: there is nobody to hand connections over to

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { selfDerpMap } from "./self-derp-map.ts";
 
-const gateway = { httpPort: 80, httpsPort: 8443, certSha256: "ab".repeat(32) };
+const gateway = { httpPort: 80, httpsPort: 8443, stunPort: 3478, certSha256: "ab".repeat(32) };
 const node = (hostname: string) => JSON.parse(selfDerpMap(hostname, gateway)).Regions["900"].Nodes[0];
 
 test("points at the gateway and pins its certificate", () => {
@@ -10,7 +10,7 @@ test("points at the gateway and pins its certificate", () => {
     RegionID: 900,
     HostName: "control.example.com",
     DERPPort: 8443,
-    STUNPort: -1,
+    STUNPort: 3478,
     CertName: `sha256-raw:${"ab".repeat(32)}`,
   });
 });
@@ -18,4 +18,9 @@ test("points at the gateway and pins its certificate", () => {
 test("gives a literal address, so that no client asks DNS for it", () => {
   expect(node("127.0.0.1")).toMatchObject({ HostName: "127.0.0.1", IPv4: "127.0.0.1" });
   expect(node("fd7a::1")).toMatchObject({ HostName: "fd7a::1", IPv6: "fd7a::1" });
+});
+
+test("says so when there is no STUN server", () => {
+  const { stunPort: _, ...without } = gateway;
+  expect(JSON.parse(selfDerpMap("127.0.0.1", without)).Regions["900"].Nodes[0].STUNPort).toBe(-1);
 });

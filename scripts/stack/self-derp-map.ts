@@ -1,5 +1,6 @@
 // The DERP map of a stack: one region whose only relay is the stack's own gateway, which carries DERP to the Worker.
-// Clients check the gateway's self-signed certificate by its hash. It offers no STUN.
+// Clients check the gateway's self-signed certificate by its hash. Its STUN
+// server is the gateway's too; a region without one has no latency, and clients wait for UDP in vain.
 import net from "node:net";
 import type { GatewayAddress } from "./gateway-process.ts";
 
@@ -14,7 +15,7 @@ export function selfDerpMap(hostname: string, gateway: GatewayAddress): string {
     ...(net.isIPv4(hostname) && { IPv4: hostname }),
     ...(net.isIPv6(hostname) && { IPv6: hostname }),
     DERPPort: gateway.httpsPort,
-    STUNPort: -1,
+    STUNPort: gateway.stunPort ?? -1,
     CertName: `sha256-raw:${gateway.certSha256}`,
   };
   const region = { RegionID: REGION_ID, RegionCode: "self", RegionName: "self", Nodes: [node] };

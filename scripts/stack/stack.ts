@@ -9,7 +9,7 @@ import { workerdConfig } from "../worker/workerd-config.ts";
 import { startWorkerd } from "../worker/workerd-process.ts";
 import { readWranglerSettings } from "../worker/wrangler-settings.ts";
 import { choosePort, hostPort, origin, reachable } from "./address.ts";
-import { startGateway } from "./gateway-process.ts";
+import { type GatewayOptions, startGateway } from "./gateway-process.ts";
 import { selfDerpMap } from "./self-derp-map.ts";
 import { claimFolder, holdFolder, releaseFolder, type StateFolder } from "./state-folder.ts";
 
@@ -25,7 +25,7 @@ export interface StackOptions {
   readonly hostname: string;
   readonly workerPort: number;
   /** Ports of the gateway; null runs none. */
-  readonly gateway: { readonly httpPort: number; readonly httpsPort: number } | null;
+  readonly gateway: Pick<GatewayOptions, "httpPort" | "httpsPort" | "stunPort"> | null;
   /** Variables and secrets of the Worker; they win over wrangler.toml and over what the stack works out. */
   readonly vars: Readonly<Record<string, string>>;
 }

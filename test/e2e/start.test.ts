@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 function start(state: string): Run {
-  const ports = ["--http-port=0", "--https-port=0", "--worker-port=0"];
+  const ports = ["--http-port=0", "--https-port=0", "--worker-port=0", "--stun-port=0"];
   const args = ["start", "--silent", "--", "--json", `--state=${path.join(folder, state)}`, ...ports];
   const npm = spawn("npm", args, { stdio: ["ignore", "pipe", "pipe"] });
   const run = { npm, stdout: text(npm.stdout), stderr: text(npm.stderr), ended: once(npm, "exit") };

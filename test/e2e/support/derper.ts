@@ -1,10 +1,9 @@
 // The real derper, for tests that need a relay other than ours: DERP over TLS with a certificate that it signs itself
 // (or plain HTTP), and STUN, on one address. Loopback by default; in a namespace it takes that one's address.
-import { createSocket } from "node:dgram";
 import { join } from "node:path";
 import { clientBinaries } from "../../clients/build.ts";
 import { Child, type Exit } from "./child.ts";
-import { freeLoopbackPort } from "./local-http.ts";
+import { freeLoopbackPort, freeUdpPort } from "./local-http.ts";
 import type { Namespace } from "./netns.ts";
 import { scratchDir } from "./run.ts";
 
@@ -94,12 +93,4 @@ export async function startDerper(options: DerperOptions = {}): Promise<Derper> 
     }),
     stop: () => child.stop(),
   };
-}
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
 }

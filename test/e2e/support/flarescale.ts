@@ -6,7 +6,7 @@ import { Api } from "./api.ts";
 import { Child, type Exit, isRunning } from "./child.ts";
 import type { Environment } from "./command.ts";
 import type { DerpRegion } from "./derper.ts";
-import { freeLoopbackPort } from "./local-http.ts";
+import { freeLoopbackPort, freeUdpPort } from "./local-http.ts";
 import type { Namespace } from "./netns.ts";
 import { scratchDir } from "./run.ts";
 import { until } from "./until.ts";
@@ -27,6 +27,8 @@ export interface FlarescaleOptions {
   readonly httpPort?: number;
   readonly httpsPort?: number;
   readonly workerPort?: number;
+  /** UDP port of its STUN server, or false for none. */
+  readonly stunPort?: number | false;
   /** State of an earlier run, to go on with. */
   readonly stateDir?: string;
   readonly namespace?: Namespace | undefined;
@@ -84,6 +86,7 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
       `--http-port=${ports.httpPort}`,
       `--https-port=${ports.httpsPort}`,
       `--worker-port=${ports.workerPort}`,
+      `--stun-port=${ports.stunPort || "off"}`,
       `--hostname=${options.hostname ?? listen}`,
       ...(options.derpMap ? [`--derp-map=${derpMapFile(stateDir, options.derpMap)}`] : []),
       ...(options.args ?? []),
@@ -111,6 +114,7 @@ async function portsOf(options: FlarescaleOptions) {
     httpPort: options.httpPort ?? (await freeLoopbackPort()),
     httpsPort: options.httpsPort ?? (await freeLoopbackPort()),
     workerPort: options.workerPort ?? (await freeLoopbackPort()),
+    stunPort: options.stunPort ?? (await freeUdpPort()),
   };
 }
 

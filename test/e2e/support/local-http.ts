@@ -1,4 +1,5 @@
 // HTTP over connections that Node's fetch cannot use: a unix socket, and an HTTP proxy into the tailnet.
+import { createSocket } from "node:dgram";
 import { type IncomingMessage, type RequestOptions, request } from "node:http";
 import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
@@ -40,4 +41,13 @@ export async function freeLoopbackPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === "string") throw new Error("no address");
   return address.port;
+}
+
+/** A UDP port on loopback that is free at the moment. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(0, "127.0.0.1", resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
 }
