@@ -4,7 +4,7 @@
 import { type Address, isIPv4 } from "../../worker/protocol/ip.ts";
 
 /** Sources that are remembered; about 9 MB (docs/stun.md). */
-export const SOURCES_MAX = 65_536;
+const SOURCES_MAX = 65_536;
 
 /** A rate in the long run, and what may come at once. */
 export interface Rate {

@@ -16,7 +16,7 @@ export const STUN_PORT = 3478;
 /** What Tailscale clients call themselves in SOFTWARE. */
 export const TAILSCALE_SOFTWARE = "tailnode";
 /** Bytes of a transaction id. */
-export const TRANSACTION_ID_LENGTH = 12;
+const TRANSACTION_ID_LENGTH = 12;
 
 const HEADER_LENGTH = 20;
 const COOKIE = 0x2112a442;
