@@ -70,11 +70,21 @@ export async function benchGateway(bridges = 5_000): Promise<GatewayFigures[]> {
   ];
 }
 
-async function benchVariant(name: GatewayFigures["tls"], bridges: number, sides: Sides): Promise<GatewayFigures> {
+/** Without TLS, against a byte pipe in Go. @param loadBinary the load program, which has the pipe */
+export async function benchGatewayAgainstGo(loadBinary: string, bridges = 2_000): Promise<GatewayFigures> {
+  return benchVariant("none", bridges, {}, (port) => startChildPipe(loadBinary, ["pipe", `127.0.0.1:${port}`]));
+}
+
+async function benchVariant(
+  name: GatewayFigures["tls"],
+  bridges: number,
+  sides: Sides,
+  pipeTo = (port: number) => startPipe(port, sides),
+): Promise<GatewayFigures> {
   const worker = await startEnd(sides.worker, switchToWebSocket);
   const sink = await startEnd(sides.worker, (socket) => socket.emit("ready"));
   const gateway = await startGateway(worker.port, sides);
-  const pipe = await startPipe(sink.port, sides);
+  const pipe = await pipeTo(sink.port);
   const pem = sides.client;
   try {
     const speeds = {
@@ -226,7 +236,11 @@ async function startGateway(workerPort: number, { client, worker }: Sides): Prom
 async function startPipe(sinkPort: number, { client, worker }: Sides): Promise<Running> {
   const argv = [SELF, "pipe", String(sinkPort), String(worker !== undefined)];
   if (client !== undefined) argv.push(client.certFile, client.keyFile);
-  const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  return startChildPipe(process.execPath, argv);
+}
+
+async function startChildPipe(file: string, argv: readonly string[]): Promise<Running> {
+  const child = spawn(file, argv, { stdio: ["ignore", "pipe", "inherit"] });
   return { child, port: Number((await firstLine(child)).port) };
 }
 

@@ -1,31 +1,46 @@
-// `npm run bench`: measures flarescale as `npm start` runs it, on loopback, with scripted nodes (fleet.ts).
+// `npm run bench`: speed and cost of a tailnet of many nodes on this machine, side by side with a headscale binary when
+// one is given. Rows are measured for one server right after the other, so that both meet the same machine.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { runCommand, UsageError } from "../../scripts/command-line.ts";
-import { startFlarescale } from "../e2e/support/flarescale.ts";
-import { fetchServerKey } from "../e2e/support/scripted-node.ts";
-import { Fleet } from "./fleet.ts";
-import { toJson, toTable } from "./report.ts";
-import { type Figures, measure } from "./rows.ts";
-import { machine, residentKb, serverProcesses } from "./server-cost.ts";
+import { loadBinary } from "../clients/build.ts";
+import type { BenchServer } from "./bench-server.ts";
+import { startFlarescaleServer } from "./flarescale-server.ts";
+import { benchGatewayAgainstGo } from "./gateway.bench.ts";
+import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
+import { type BenchResult, toJson, toTable, writeInto } from "./report.ts";
+import { type Figures, idle, memory, ROWS, type RowOptions } from "./rows.ts";
+import { machine } from "./server-cost.ts";
 
-const HELP = `Measures flarescale as npm start runs it, on loopback.
+const DOCUMENT = resolve(import.meta.dirname, "../../docs/performance.md");
+const SETTLE_MS = 2_000;
+
+const HELP = `Measures flarescale as npm start runs it, on loopback, and headscale beside it.
 
 Usage: npm run bench -- [options]
 
-  --nodes COUNTS   sizes of the tailnet, rising, separated by commas (default 100,300)
-  --via PATH       "gateway" (default), or "worker": by WebSocket, without the gateway
-  --json           print one line of JSON instead of a table
-  --help           this text
+  --headscale BINARY  a headscale binary to measure too; docs/performance.md says how to build one
+  --nodes COUNTS      sizes of the tailnet, rising, separated by commas (default 100,300,1000)
+  --repeats N         how often each event is repeated (default 5)
+  --idle-seconds N    length of the idle row (default 47: one keep-alive)
+  --no-gateway        leave out throughput and memory of the gateway by itself
+  --json              print one line of JSON instead of tables
+  --write             also write the tables into docs/performance.md
+  --help              this text
 `;
 
 await runCommand(async () => {
   const { values } = parseArgs({
+    allowNegative: true,
     options: {
-      nodes: { type: "string", default: "100,300" },
-      via: { type: "string", default: "gateway" },
+      headscale: { type: "string" },
+      nodes: { type: "string", default: "100,300,1000" },
+      repeats: { type: "string", default: "5" },
+      "idle-seconds": { type: "string", default: "47" },
+      gateway: { type: "boolean", default: true },
       json: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -33,33 +48,74 @@ await runCommand(async () => {
     process.stdout.write(HELP);
     return 0;
   }
-  const result = {
+  const options = {
+    repeats: positive("repeats", values.repeats),
+    idleMs: positive("idle-seconds", values["idle-seconds"]) * 1_000,
+  };
+  const binary = await loadBinary();
+  const headscale = values.headscale === undefined ? undefined : resolve(values.headscale);
+  const result: BenchResult = {
     machine: machine(),
-    versions: { node: process.versions.node, workerd: workerdVersion() },
-    figures: await run(sizes(values.nodes), path(values.via)),
+    versions: {
+      ...(headscale !== undefined && { headscale: await headscaleVersion(headscale) }),
+      workerd: workerdVersion(),
+      node: process.versions.node,
+    },
+    figures: await run(sizes(values.nodes), headscale, binary, options),
+    gateway: values.gateway ? await gatewayByItself(binary) : undefined,
   };
   process.stdout.write(`${values.json ? toJson(result) : toTable(result)}\n`);
+  if (values.write) writeInto(DOCUMENT, result);
   return 0;
 });
 
-async function run(counts: readonly number[], via: "gateway" | "worker"): Promise<Map<number, Figures>> {
-  const flarescale = await startFlarescale();
+async function run(
+  counts: readonly number[],
+  headscale: string | undefined,
+  binary: string,
+  options: RowOptions,
+): Promise<BenchResult["figures"]> {
+  const servers: BenchServer[] = [];
   try {
-    const { api, authKey, controlUrl, workerUrl, pids } = flarescale;
-    const url = via === "gateway" ? controlUrl : workerUrl;
-    const fleet = new Fleet({ url, via, serverPublicKey: await fetchServerKey(workerUrl) }, authKey);
-    const processes = serverProcesses(pids);
-    const emptyKb = { worker: residentKb(processes.worker), gateway: residentKb(processes.gateway) };
-    const figures = new Map<number, Figures>();
-    for (const count of counts) {
-      console.error(`bench: ${count} nodes`);
-      figures.set(count, await measure({ api, fleet, processes, emptyKb }, count));
-    }
-    for (const { node } of fleet.members) node.disconnect();
+    if (headscale !== undefined) servers.push(await startHeadscaleServer(headscale, binary));
+    servers.push(await startFlarescaleServer(binary));
+    const figures = new Map<number, Awaited<ReturnType<typeof measure>>>();
+    for (const count of counts) figures.set(count, await measure(servers, count, options));
     return figures;
   } finally {
-    await flarescale.stop();
+    for (const server of servers) await server.stop();
   }
+}
+
+async function measure(servers: readonly BenchServer[], count: number, options: RowOptions) {
+  const figures: { flarescale: Figures; headscale?: Figures } = { flarescale: {} };
+  const note = ({ name }: BenchServer, some: Figures) => {
+    figures[name] = { ...figures[name], ...some };
+  };
+  for (const row of ROWS) {
+    for (const server of servers) {
+      const since = performance.now();
+      note(server, await row(server, count, options));
+      const seconds = ((performance.now() - since) / 1_000).toFixed(1);
+      console.error(`bench: ${count} nodes, ${row.name}, ${server.name}: ${seconds} s`);
+    }
+  }
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
+  const idles = await idle(servers, options);
+  for (const [i, server] of servers.entries()) note(server, { ...(await memory(server, count)), ...(idles[i] ?? {}) });
+  return figures;
+}
+
+async function gatewayByItself(binary: string): Promise<Figures> {
+  const { upMBps, upPipeMBps, downMBps, downPipeMBps, baseMB, perBridgeKB } = await benchGatewayAgainstGo(binary);
+  return {
+    "MB/s from a client": upMBps,
+    "MB/s from a client, byte pipe in Go": upPipeMBps,
+    "MB/s to a client": downMBps,
+    "MB/s to a client, byte pipe in Go": downPipeMBps,
+    "KB per idle bridge": perBridgeKB,
+    "idle bridges in 256 MB": ((256 - baseMB) * 1_024) / perBridgeKB,
+  };
 }
 
 function sizes(text: string): number[] {
@@ -69,9 +125,10 @@ function sizes(text: string): number[] {
   return counts;
 }
 
-function path(text: string): "gateway" | "worker" {
-  if (text === "gateway" || text === "worker") return text;
-  throw new UsageError('--via wants "gateway" or "worker"');
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isInteger(value)) throw new UsageError(`--${name} wants a number above 0, not "${text}"`);
+  return value;
 }
 
 function workerdVersion(): string {

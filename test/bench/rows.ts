@@ -1,169 +1,181 @@
-// What is measured, row by row: wall time until the load program has seen the effect, and the CPU time that workerd and
-// the gateway used for it. Load and server share the machine, so wall times include the load program's own work.
+// What is measured, row by row: wall time until the load has seen the effect, CPU time of the server's processes until
+// they are quiet again, and bytes that the nodes received. Less is better in every row.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Api } from "../e2e/support/api.ts";
-import type { MapMessage } from "../e2e/support/scripted-node.ts";
-import type { Fleet } from "./fleet.ts";
-import { cpuMs, residentKb, type ServerProcesses } from "./server-cost.ts";
+import type { BenchServer } from "./bench-server.ts";
+import type { LoadCommand, LoadResult } from "./load.ts";
+import { cpuMs, cpuWhenQuiet, residentKb } from "./server-cost.ts";
 
 /** Values by row; the name tells the unit. */
 export type Figures = Record<string, number>;
 
-/** What the rows are measured on. */
-export interface Bench {
-  readonly api: Api;
-  readonly fleet: Fleet;
-  readonly processes: ServerProcesses;
-  /** Memory before the first node, in KB. */
-  readonly emptyKb: { readonly worker: number; readonly gateway: number };
+/** One row, or a few that are measured together. */
+export type Row = (server: BenchServer, count: number, options: RowOptions) => Promise<Figures>;
+
+/** How thoroughly to measure. */
+export interface RowOptions {
+  /** How often each event is repeated; medians are taken. */
+  readonly repeats: number;
+  /** Length of the idle row. */
+  readonly idleMs: number;
 }
 
-const JOINS = 5;
-const ENDPOINT_CHANGES = 20;
-const POLICY_CHANGES = 5;
-const IDLE_MS = 60_000;
+/** Rows that are measured for one server after the other. */
+export const ROWS: readonly Row[] = [
+  registering,
+  firstMaps,
+  joining,
+  endpointChange,
+  policyChange,
+  deviceList,
+  reconnecting,
+];
 
-/** Grows the fleet to `count` nodes and measures every row. */
-export async function measure(bench: Bench, count: number): Promise<Figures> {
-  const rows = [registering, firstMaps, memory, joining, endpointChange, policyChange, deviceList, reconnecting, idle];
-  const figures: Figures = {};
-  for (const row of rows) {
-    Object.assign(figures, await row(bench, count));
-    await sleep(500); // what the row has left to do is not the next one's
-  }
-  return figures;
+async function registering(server: BenchServer, count: number): Promise<Figures> {
+  const urls = usualWay(server);
+  const grown = await timed(server, { op: "grow", urls, count });
+  const fresh = count - fleetSize(server);
+  sizes.set(server, count);
+  return {
+    "register: ms per node": grown.ms / fresh,
+    "register: CPU ms per node": grown.cpu / fresh,
+    "register: bytes per node": grown.bytes / fresh,
+  };
 }
 
-async function registering({ fleet, processes }: Bench, count: number): Promise<Figures> {
-  const fresh = count - fleet.members.length;
-  const { ms, cpu } = await timed(processes, () => fleet.grow(count));
-  return { "register: nodes per second": (fresh / ms) * 1_000, "register: CPU ms per node": cpu / fresh };
+const sizes = new WeakMap<BenchServer, number>();
+
+function fleetSize(server: BenchServer): number {
+  return sizes.get(server) ?? 0;
 }
 
 /** Streams open one after the other, as each one's coming online is told to those before it. */
-async function firstMaps({ fleet, processes }: Bench, count: number): Promise<Figures> {
-  const fresh = fleet.members.filter(({ id }) => id === 0);
-  const { ms, cpu } = await timed(processes, () => fleet.openMaps(fresh));
-  if (fleet.members.length !== count) throw new Error("the fleet has another size");
-  return { "first maps of all: ms": ms, "first maps of all: CPU ms per node": cpu / fresh.length };
-}
-
-async function memory({ processes, emptyKb }: Bench, count: number): Promise<Figures> {
-  await sleep(5_000);
-  const worker = residentKb(processes.worker);
-  const gateway = residentKb(processes.gateway);
+async function firstMaps(server: BenchServer, count: number): Promise<Figures> {
+  const maps = await timed(server, { op: "maps" });
   return {
-    "memory: workerd KB per idle node": (worker - emptyKb.worker) / count,
-    "memory: gateway KB per idle node": (gateway - emptyKb.gateway) / count,
-    "memory: workerd MB": worker / 1024,
-    "memory: gateway MB": gateway / 1024,
+    "first maps of all new nodes: ms": maps.ms,
+    "first maps of all new nodes: CPU ms": maps.cpu,
+    "first maps of all new nodes: bytes per node": maps.bytes / count,
   };
 }
 
-async function joining({ api, fleet, processes }: Bench): Promise<Figures> {
-  const own: number[] = [];
-  const medians: number[] = [];
-  const lasts: number[] = [];
-  let cpu = 0;
-  for (let n = 1; n <= JOINS; n++) {
-    const hostname = `newcomer-${Date.now()}`;
-    const since = performance.now();
-    const run = await timed(processes, async () => {
-      const knows = (message: MapMessage) =>
-        message.PeersChanged?.some(({ Name }) => Name.startsWith(`${hostname}.`)) ?? false;
-      return Promise.all([fleet.join(hostname), fleet.arrivals(since, knows)]);
-    });
-    const [{ member, at }, arrivals] = run.result;
-    own.push(at - since);
-    medians.push(median(arrivals));
-    lasts.push(arrivals.at(-1) ?? 0);
-    cpu += run.cpu;
-    await api.deleteDevice(String(member.id));
-    member.node.disconnect();
-    await sleep(200);
+/** Memory per node that has its map and nothing to do. */
+export async function memory({ processes, emptyKb }: BenchServer, count: number): Promise<Figures> {
+  const server = residentKb(processes.server);
+  const gateways = residentKb(processes.gateways);
+  const perNode = (server - emptyKb.server) / count;
+  return {
+    "memory: MB of the server": server / 1_024,
+    "memory: KB per idle node, server alone": perNode,
+    "memory: KB per idle node, with its gateway": perNode + (gateways - emptyKb.gateways) / count,
+  };
+}
+
+async function joining(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
+  const joins: Timed[] = [];
+  for (let n = 1; n <= repeats; n++) {
+    const joined = await timed(server, { op: "join", hostname: `newcomer-${n}-${Date.now()}` });
+    joins.push(joined);
+    await server.load.run({ op: "leave" });
+    await server.load.run({ op: "request", request: server.deleteDevice(joined.nodeId) });
+    await cpuWhenQuiet(server.processes);
   }
   return {
-    "join: ms until the newcomer has its map": median(own),
-    "join: ms until the median peer knows": median(medians),
-    "join: ms until the last peer knows": median(lasts),
-    "join: CPU ms": cpu / JOINS,
+    "join: ms until the newcomer has its map": median(joins, "ownMs"),
+    "join: ms until the median peer knows": median(joins, "medianMs"),
+    "join: ms until the last peer knows": median(joins, "lastMs"),
+    "join: CPU ms": mean(joins, "cpu"),
+    "join: bytes per node": median(joins, "bytes") / count,
   };
 }
 
-async function endpointChange({ fleet, processes }: Bench): Promise<Figures> {
-  const medians: number[] = [];
-  const lasts: number[] = [];
-  let cpu = 0;
-  for (let n = 1; n <= ENDPOINT_CHANGES; n++) {
-    const changed = fleet.members[n];
-    if (changed === undefined) throw new Error("the fleet is too small");
+async function endpointChange(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
+  const changes: Timed[] = [];
+  for (let n = 1; n <= repeats * 2; n++) {
     const endpoint = `192.0.2.${n}:${1_024 + (Date.now() % 60_000)}`;
-    const since = performance.now();
-    const run = await timed(processes, async () => {
-      const knows = (message: MapMessage) =>
-        message.PeersChangedPatch?.some(({ Endpoints }) => Endpoints?.includes(endpoint)) ?? false;
-      return Promise.all([fleet.arrivals(since, knows, changed), changed.node.reportEndpoints([endpoint])]);
-    });
-    medians.push(median(run.result[0]));
-    lasts.push(run.result[0].at(-1) ?? 0);
-    cpu += run.cpu;
+    changes.push(await timed(server, { op: "endpoint", member: n, endpoint }));
   }
   return {
-    "endpoint change: ms until the median peer has it": median(medians),
-    "endpoint change: ms until the last peer has it": median(lasts),
-    "endpoint change: CPU ms": cpu / ENDPOINT_CHANGES,
+    "endpoint change: ms until the median peer has it": median(changes, "medianMs"),
+    "endpoint change: ms until the last peer has it": median(changes, "lastMs"),
+    "endpoint change: CPU ms": mean(changes, "cpu"),
+    "endpoint change: bytes per node": median(changes, "bytes") / count,
   };
 }
 
-async function policyChange({ api, fleet, processes }: Bench): Promise<Figures> {
-  const lasts: number[] = [];
-  let cpu = 0;
-  for (let n = 1; n <= POLICY_CHANGES; n++) {
-    const policy = { grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${60_000 + n}`] }] };
-    const since = performance.now();
-    const run = await timed(processes, () =>
-      Promise.all([
-        fleet.arrivals(since, (message) => JSON.stringify(message.PacketFilters)?.includes(`${60_000 + n}`) ?? false),
-        api.setPolicy(policy),
-      ]),
+async function policyChange(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
+  const changes: Timed[] = [];
+  for (let n = 1; n <= repeats; n++) {
+    policies += 1;
+    const lastPort = 50_000 + policies;
+    changes.push(
+      await timed(server, { op: "request", request: server.setPolicy(lastPort), marker: `"Last":${lastPort}` }),
     );
-    lasts.push(run.result[0].at(-1) ?? 0);
-    cpu += run.cpu;
   }
   return {
-    "policy change: ms until the last node has it": median(lasts),
-    "policy change: CPU ms": cpu / POLICY_CHANGES,
+    "policy change: ms until the last node has it": median(changes, "lastMs"),
+    "policy change: CPU ms": mean(changes, "cpu"),
+    "policy change: bytes per node": median(changes, "bytes") / count,
   };
 }
 
-async function deviceList({ api, processes }: Bench): Promise<Figures> {
-  const times = 20;
-  const { ms, cpu } = await timed(processes, async () => {
-    for (let n = 0; n < times; n++) await api.devices();
+/** Each policy differs from all before it. */
+let policies = 0;
+
+async function deviceList(server: BenchServer, _count: number, { repeats }: RowOptions): Promise<Figures> {
+  const { processes, load } = server;
+  const lists: LoadResult[] = [];
+  const before = await cpuWhenQuiet(processes);
+  for (let n = 0; n < repeats * 4; n++) lists.push(await load.run({ op: "request", request: server.listDevices() }));
+  const cpu = (await cpuWhenQuiet(processes)) - before;
+  return { "device list: ms": medianOf(lists.map(({ ms }) => ms)), "device list: CPU ms": cpu / lists.length };
+}
+
+/** All nodes lose their connections and come back; each must see all the others in its first map. */
+async function reconnecting(server: BenchServer, count: number): Promise<Figures> {
+  const figures: Figures = {};
+  for (const [way, urls] of server.ways) {
+    const back = await timed(server, { op: "reconnect", urls });
+    figures[`mass reconnect ${way}: ms until all have their maps`] = back.ms;
+    figures[`mass reconnect ${way}: CPU ms`] = back.cpu;
+    figures[`mass reconnect ${way}: bytes per node`] = back.bytes / count;
+  }
+  await server.load.run({ op: "reconnect", urls: usualWay(server) });
+  await cpuWhenQuiet(server.processes);
+  return figures;
+}
+
+/** Nobody does anything; all servers at once, since each has processes of its own. */
+export async function idle(servers: readonly BenchServer[], { idleMs }: RowOptions): Promise<Figures[]> {
+  const before = servers.map(({ processes }) => cpuMs([...processes.server, ...processes.gateways]));
+  await sleep(idleMs);
+  return servers.map(({ processes }, i) => {
+    const used = cpuMs([...processes.server, ...processes.gateways]) - (before[i] ?? 0);
+    return { "idle: CPU ms per minute": (used * 60_000) / idleMs };
   });
-  return { "device list: ms": ms / times, "device list: CPU ms": cpu / times };
 }
 
-async function reconnecting({ fleet, processes }: Bench, count: number): Promise<Figures> {
-  const { ms, cpu } = await timed(processes, () => fleet.reconnect());
-  return { "mass reconnect: ms until all have their maps": ms, "mass reconnect: CPU ms per node": cpu / count };
+function usualWay(server: BenchServer): readonly string[] {
+  return server.ways.values().next().value ?? [];
 }
 
-async function idle({ processes }: Bench): Promise<Figures> {
-  await sleep(2_000);
-  const { cpu } = await timed(processes, () => sleep(IDLE_MS));
-  return { "idle: CPU ms per minute": cpu };
+interface Timed extends LoadResult {
+  readonly cpu: number;
 }
 
-/** Runs something; wall time, and the CPU time of the server until a moment after it. */
-async function timed<T>({ worker, gateway }: ServerProcesses, work: () => Promise<T>) {
-  const cpuBefore = cpuMs(worker) + cpuMs(gateway);
-  const since = performance.now();
-  const result = await work();
-  const ms = performance.now() - since;
-  return { result, ms, cpu: cpuMs(worker) + cpuMs(gateway) - cpuBefore };
+async function timed({ load, processes }: BenchServer, command: LoadCommand): Promise<Timed> {
+  const before = await cpuWhenQuiet(processes);
+  const result = await load.run(command);
+  return { ...result, cpu: (await cpuWhenQuiet(processes)) - before };
 }
 
-function median(values: readonly number[]): number {
+function median(results: readonly Timed[], field: keyof Timed): number {
+  return medianOf(results.map((result) => result[field]));
+}
+
+function mean(results: readonly Timed[], field: keyof Timed): number {
+  return results.reduce((sum, result) => sum + result[field], 0) / results.length;
+}
+
+function medianOf(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

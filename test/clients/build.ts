@@ -80,6 +80,7 @@ const current = moduleOf("current", [
   { name: "derper", package: "tailscale.com/cmd/derper", tags: currentTags },
   { name: "tsnet-peer", package: "./cmd/tsnet-peer", tags: currentTags },
   { name: "reference-control", package: "./cmd/reference-control", tags: currentTags },
+  { name: "control-load", package: "./cmd/control-load", tags: currentTags },
   {
     name: "client.wasm",
     package: "tailscale.com/cmd/tsconnect/wasm",
@@ -116,6 +117,13 @@ export async function clientBinaries(): Promise<ClientBinaries> {
     },
     older: { tailscaled: inOlder("tailscaled"), tailscale: inOlder("tailscale") },
   };
+}
+
+/** Builds only the load program of the bench, when it is missing, and says where it is. @throws BuildError */
+export async function loadBinary(): Promise<string> {
+  const targets = current.targets.filter(({ name }) => name === "control-load");
+  await buildMissing({ ...current, targets });
+  return join(current.binDir, "control-load");
 }
 
 if (import.meta.main) {

@@ -1,0 +1,19 @@
+// What the bench needs of a server that it measures.
+import type { ApiRequest, Load } from "./load.ts";
+import type { ServerProcesses } from "./server-cost.ts";
+
+/** A running server and the load on it. */
+export interface BenchServer {
+  readonly name: "flarescale" | "headscale";
+  readonly load: Load;
+  readonly processes: ServerProcesses;
+  /** Origins that the fleet uses, in turn, by the name of the way; the first way is the usual one. */
+  readonly ways: ReadonlyMap<string, readonly string[]>;
+  /** Memory before the first node. */
+  readonly emptyKb: { readonly server: number; readonly gateways: number };
+  /** Puts a policy that lets everybody reach the TCP ports from 1 to `lastPort` of everybody. */
+  setPolicy(lastPort: number): ApiRequest;
+  listDevices(): ApiRequest;
+  deleteDevice(id: number): ApiRequest;
+  stop(): Promise<void>;
+}

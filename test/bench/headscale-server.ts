@@ -1,0 +1,105 @@
+// A headscale binary with a configuration of its own: SQLite, policy in the database, a local DERP map, quiet. It
+// contacts nobody. docs/performance.md says how to build one.
+
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Child } from "../e2e/support/child.ts";
+import { minimalEnvironment } from "../e2e/support/command.ts";
+import { freeLoopbackPort } from "../e2e/support/local-http.ts";
+import { scratchDir } from "../e2e/support/run.ts";
+import type { BenchServer } from "./bench-server.ts";
+import { Load } from "./load.ts";
+import { residentKb } from "./server-cost.ts";
+
+const run = promisify(execFile);
+
+/** Starts it with one user and no nodes. @throws Error when the binary is not headscale */
+export async function startHeadscaleServer(binary: string, loadBinary: string): Promise<BenchServer> {
+  const dir = scratchDir("headscale");
+  const config = join(dir, "config.yaml");
+  const port = await freeLoopbackPort();
+  const url = `http://127.0.0.1:${port}`;
+  writeFileSync(config, configuration(dir, port, await freeLoopbackPort()));
+  writeFileSync(join(dir, "derp.yaml"), DERP_MAP);
+  const child = new Child({ name: "headscale", command: [binary, "serve", "-c", config], env: { HOME: dir } });
+  await child.until("answers", async () => (await fetch(`${url}/health`)).ok);
+  const cli = async (...args: string[]) => {
+    const options = { env: { ...minimalEnvironment(), HOME: dir } };
+    return JSON.parse((await run(binary, [...args, "-c", config, "-o", "json"], options)).stdout) as unknown;
+  };
+  const user = (await cli("users", "create", "bench")) as { id: string | number };
+  const { key } = (await cli("preauthkeys", "create", "-u", String(user.id), "--reusable", "-e", "24h")) as {
+    key: string;
+  };
+  const token = (await cli("apikeys", "create", "-e", "24h")) as string | { key: string };
+  const { publicKey } = (await (await fetch(`${url}/key?v=142`)).json()) as { publicKey: string };
+  const load = Load.start(loadBinary, "load-headscale", publicKey, key);
+  const processes = { server: [child.pid], gateways: [] };
+  const bearer = typeof token === "string" ? token : token.key;
+  const header = { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" };
+  return {
+    name: "headscale",
+    load,
+    processes,
+    ways: new Map([["directly", [url]]]),
+    emptyKb: { server: residentKb(processes.server), gateways: 0 },
+    setPolicy: (lastPort) => {
+      const policy = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
+      return { method: "PUT", url: `${url}/api/v1/policy`, header, body: JSON.stringify({ policy }) };
+    },
+    listDevices: () => ({ method: "GET", url: `${url}/api/v1/node`, header }),
+    deleteDevice: (id) => ({ method: "DELETE", url: `${url}/api/v1/node/${id}`, header }),
+    stop: async () => {
+      await load.stop();
+      await child.kill();
+    },
+  };
+}
+
+/** Version that the binary tells. */
+export async function headscaleVersion(binary: string): Promise<string> {
+  const { stdout } = await run(binary, ["version"], { env: { ...minimalEnvironment(), HOME: scratchDir("version") } });
+  const version = /headscale version (\S+)/.exec(stdout)?.[1] ?? "of unknown version";
+  const commit = /commit: ([0-9a-f]{7})/.exec(stdout)?.[1];
+  return commit === undefined ? version : `${version} ${commit}`;
+}
+
+/** Defaults where they do not matter; a quiet log and no outside contact everywhere. */
+function configuration(dir: string, port: number, metricsPort: number): string {
+  return `
+server_url: http://127.0.0.1:${port}
+listen_addr: 127.0.0.1:${port}
+metrics_listen_addr: 127.0.0.1:${metricsPort}
+grpc_listen_addr: 127.0.0.1:0
+noise: { private_key_path: ${dir}/noise.key }
+prefixes: { v4: 100.64.0.0/10, v6: "fd7a:115c:a1e0::/48", allocation: sequential }
+derp:
+  server: { enabled: false }
+  urls: []
+  paths: [${dir}/derp.yaml]
+  auto_update_enabled: false
+disable_check_updates: true
+database:
+  type: sqlite
+  gorm: { prepare_stmt: true, parameterized_queries: true, skip_err_record_not_found: true }
+  sqlite: { path: ${dir}/db.sqlite, write_ahead_log: true, wal_autocheckpoint: 1000 }
+log: { level: error, format: text }
+policy: { mode: database }
+dns: { magic_dns: true, base_domain: bench.internal, override_local_dns: false }
+unix_socket: ${dir}/headscale.sock
+unix_socket_permission: "0700"
+logtail: { enabled: false }
+`;
+}
+
+const DERP_MAP = `
+regions:
+  1:
+    regionid: 1
+    regioncode: bench
+    regionname: Bench
+    nodes:
+      - { name: 1a, regionid: 1, hostname: relay.invalid, ipv4: 127.0.0.1, stunport: -1, derpport: 1 }
+`;
