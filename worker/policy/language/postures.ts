@@ -37,7 +37,7 @@ const PRESENCE = new RegExp(`^${ATTRIBUTE}\\s+(IS SET|NOT SET)$`);
 const BARE = new RegExp(`^${ATTRIBUTE}$`);
 
 /** Parses `attribute operator value`, or a bare attribute, which must be true; undefined when malformed. */
-function parseCondition(text: string): PostureCondition | undefined {
+export function parseCondition(text: string): PostureCondition | undefined {
   const [, bare] = BARE.exec(text) ?? [];
   if (bare !== undefined) return { attribute: bare, operator: "==", values: [true] };
   const [, present, presence] = PRESENCE.exec(text) ?? [];

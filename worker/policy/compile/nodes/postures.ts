@@ -45,7 +45,7 @@ function compare(a: PostureValue, b: PostureValue, isVersion: boolean): number {
 }
 
 /** Compares versions as the client does (tailscale util/cmpver): runs of digits as numbers, the rest as text. */
-function compareVersions(a: string, b: string): number {
+export function compareVersions(a: string, b: string): number {
   const left = a.match(/[0-9]+|[^0-9]+/g) ?? [];
   const right = b.match(/[0-9]+|[^0-9]+/g) ?? [];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
