@@ -1,7 +1,7 @@
 // Compares the policy engine with captures of the hosted service: `npm run golden -- DIR…`, each DIR a folder of case
 // files or of folders of them. Prints a line per category, the cases that differ, and last `N passed, M failed`; exits
 // with 1 when M > 0. The format of a case and how each part is compared stand in the README.md beside the captures.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { approvedByPolicy } from "../worker/policy/authority.ts";
@@ -12,6 +12,7 @@ import { EVERYTHING, type PrefixSet, prefixSet } from "../worker/policy/prefix-s
 import type { FilterRule } from "../worker/protocol/control/filter-rule.ts";
 import type { SSHRule } from "../worker/protocol/control/ssh.ts";
 import { parseRange } from "../worker/protocol/ip.ts";
+import { runCommand, UsageError } from "./command-line.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -300,13 +301,21 @@ function plainCapMap(capMap: Json): Json {
   return Object.fromEntries(entries.map(([name, values]) => [name, values ?? []]));
 }
 
-function main(folders: readonly string[]): void {
-  const cases = folders.flatMap(loadCases);
+const HELP = `Compares the policy engine with captures of the hosted service.
+
+Usage: npm run golden -- DIR...
+
+  DIR   a folder of cases, or of folders of them; test/golden/policy holds those that the tests compare
+`;
+
+function main(folders: readonly string[]): number {
+  if (folders.length === 0) throw new UsageError(`which captures?\n\n${HELP}`);
+  const cases = folders.flatMap(casesIn);
   const totals = new Map<string, { passed: number; failed: number }>();
   for (const golden of cases) {
     const total = totals.get(golden.category) ?? { passed: 0, failed: 0 };
     totals.set(golden.category, total);
-    const differences = compareCase(golden);
+    const differences = differencesOf(golden);
     if (differences.length === 0) total.passed++;
     else total.failed++;
     for (const difference of differences.slice(0, 3)) console.log(`${golden.test_id}: ${difference}`);
@@ -314,7 +323,23 @@ function main(folders: readonly string[]): void {
   for (const [category, { passed, failed }] of totals) console.log(`${category}: ${passed} passed, ${failed} failed`);
   const failed = [...totals.values()].reduce((sum, total) => sum + total.failed, 0);
   console.log(`${cases.length - failed} passed, ${failed} failed`);
-  process.exitCode = failed > 0 || cases.length === 0 ? 1 : 0;
+  return failed > 0 ? 1 : 0;
 }
 
-if (import.meta.main) main(process.argv.slice(2));
+function casesIn(folder: string): GoldenCase[] {
+  if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}`);
+  const cases = loadCases(folder);
+  if (cases.length === 0) throw new UsageError(`no case in ${folder}`);
+  return cases;
+}
+
+/** A case that the engine cannot take is a difference of its own, and no end of the run. */
+function differencesOf(golden: GoldenCase): string[] {
+  try {
+    return compareCase(golden);
+  } catch (error) {
+    return [`failed: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+if (import.meta.main) await runCommand(async () => main(process.argv.slice(2)));
