@@ -8,7 +8,7 @@
 import type { CapMap, PortRange } from "../../protocol/control/filter-rule.ts";
 import { Bitset } from "../bitset.ts";
 import type { AccessRule, Policy, Posture, RulePart, Selector, SSHAccessRule } from "../policy.ts";
-import { covers, INTERNET, NOTHING, type PrefixSet, prefixSet, TAILNET_RANGES } from "../prefix-set.ts";
+import { covers, EVERYTHING, INTERNET, NOTHING, type PrefixSet, prefixSet, TAILNET_RANGES } from "../prefix-set.ts";
 import type { AttributeTemplate } from "./views/node-attributes.ts";
 
 /** An entry of ssh with its selectors as atoms. */
@@ -299,7 +299,7 @@ export class Plan {
       index,
       atoms: distinct,
       hasAny: members.some((atom) => atom.selector.kind === "any"),
-      hasDangerAll: members.some((atom) => atom.selector.kind === "danger-all"),
+      hasDangerAll: members.some((atom) => atom.selector.kind === "danger-all" && atom.postures === null),
       literal: prefixSet(
         literals.filter((atom) => atom.postures === null).flatMap((atom) => atomLiteral(atom) ?? NOTHING),
       ),
@@ -318,6 +318,7 @@ function companionsOf(capMap: CapMap): CapMap[] {
 export function atomLiteral(atom: Atom): PrefixSet | undefined {
   if (atom.selector.kind === "literal") return atom.selector.set;
   if (atom.selector.kind === "internet") return INTERNET;
+  if (atom.selector.kind === "danger-all" && atom.postures !== null) return EVERYTHING;
   return atom.selector.kind === "any" && atom.side === "source" && atom.postures === null ? TAILNET_RANGES : undefined;
 }
 

@@ -9,7 +9,7 @@ import type { SlotIds } from "./change/slot-effect.ts";
 import { AddressIndex } from "./nodes/address-index.ts";
 import { Membership } from "./nodes/membership.ts";
 import type { NodeAddress } from "./nodes/node-address.ts";
-import { classKey, type NodeClass, nodeClass } from "./nodes/node-class.ts";
+import { classKey, isSelected, type NodeClass, nodeClass } from "./nodes/node-class.ts";
 import { hasSameAddresses, hasSameRoutes, hasSameTags, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
 import { MEMBER, type Touches } from "./nodes/touches.ts";
 import { type Atom, atomLiteral, type Plan } from "./plan.ts";
@@ -185,7 +185,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     for (const range of set) {
       for (const slot of this.#addresses.slotsIn(range)) {
         const record = this.recordAt(slot);
-        if (record.class.touched.has(atom)) continue;
+        if (isSelected(record.class, [atom])) continue;
         failing.push(...record.addresses);
       }
     }

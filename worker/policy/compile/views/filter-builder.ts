@@ -218,14 +218,13 @@ export class FilterBuilder {
 
   /** Dsts of a capability: the node's addresses among the receivers, and prefixes that overlap its routes. */
   #grantDestinations(receivers: readonly number[]): readonly string[] {
-    const { touches } = this.#record.class;
+    const { touched } = this.#record.class;
     const destinations = new Set<string>();
     for (const index of receivers) {
-      const touch = touches.get(index);
-      if (touch === undefined) continue;
+      if (!touched.has(index)) continue;
       const atom = this.#world.plan.atoms[index] as Atom;
       const literal = atomLiteral(atom);
-      for (const own of this.#addresses) {
+      for (const own of isSelected(this.#record.class, [index]) ? this.#addresses : []) {
         if (literal === undefined || contains(literal, own.address)) destinations.add(hostPrefix(own));
       }
       if (atom.selector.kind === "literal") for (const prefix of this.#overlapping(atom)) destinations.add(prefix);
