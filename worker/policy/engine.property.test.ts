@@ -109,7 +109,7 @@ function checkEffect(before: Map<number, View>, after: Map<number, View>, effect
     expect(said.added, `added for ${id}`).toEqual(peers.filter((peer) => !oldPeers.includes(peer)));
     expect(said.removed, `removed for ${id}`).toEqual(oldPeers.filter((peer) => !now.peers.has(peer)));
     const differing = peers.filter((peer) => old?.peers.has(peer) && old.peers.get(peer) !== now.peers.get(peer));
-    for (const peer of differing) expect(said.changed, `changed for ${id}`).toContain(peer);
+    expect(said.changed, `changed for ${id}`).toEqual(differing);
     for (const peer of said.changed) expect(old?.peers.has(peer) && now.peers.has(peer), `kept ${peer}`).toBe(true);
     if (!effect.filters.has(id)) expect(now.filter, `filter of ${id}`).toEqual(old?.filter);
     if (!effect.sshPolicies.has(id)) expect(now.ssh, `ssh of ${id}`).toEqual(old?.ssh);

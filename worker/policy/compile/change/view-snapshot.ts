@@ -10,7 +10,7 @@ import type { SlotEffect } from "./slot-effect.ts";
 interface NodeSnapshot {
   readonly record: NodeRecord;
   readonly peers: Bitset;
-  /** Prefix, or `exit` and a slot → slot of the router on which the node is shown that route. */
+  /** Prefix, or exit routes (see exitKey) → slot of the router on which the node is shown them. */
   readonly routes: ReadonlyMap<string, number>;
 }
 
@@ -33,7 +33,7 @@ export function takeSnapshot(state: TailnetState, slots: Iterable<number>, prefi
     if (record === undefined) continue;
     const peers = state.peers(record);
     nodes.set(slot, { record, peers, routes: routesShownTo(record, peers, state) });
-    if (record.class.isExit) shown.set(`exit ${slot}`, new Map([[slot, exitViewersOf(record, state)]]));
+    if (record.class.isExit) shown.set(exitKey(record), new Map([[slot, exitViewersOf(record, state)]]));
   }
   for (const text of prefixes) {
     const prefix = state.prefixes.get(text);
@@ -51,9 +51,15 @@ function routesShownTo(viewer: NodeRecord, peers: Bitset, state: TailnetState): 
     if (router !== null && peers.has(router)) routes.set(prefix.text, router);
   }
   state.exitSlots.visit((slot) => {
-    if (peers.has(slot) && maySeeExits(viewer, state.recordAt(slot), state.plan)) routes.set(`exit ${slot}`, slot);
+    const router = state.recordAt(slot);
+    if (peers.has(slot) && maySeeExits(viewer, router, state.plan)) routes.set(exitKey(router), slot);
   });
   return routes;
+}
+
+/** Names the exit routes of a router: those of one family are another offer than those of the other. */
+function exitKey({ slot, exits }: NodeRecord): string {
+  return `exit ${slot} ${exits.join(" ")}`;
 }
 
 const NOBODY = new Bitset();
@@ -110,8 +116,8 @@ export class SnapshotComparison {
     for (const router of differingRouters(old.routes, now.routes)) if (kept.has(router)) changedSlots.add(router);
     const isMoved = !hasSameAddresses(old.record, now.record);
     // An exit node carries a capability in everybody's view (policy.md 17).
-    const hasOtherExits = old.record.exits.join() !== now.record.exits.join();
-    if (isMoved || hasOtherExits) this.#effect.mark(kept, slot, "changed");
+    const isOtherwiseExit = old.record.class.isExit !== now.record.class.isExit;
+    if (isMoved || isOtherwiseExit) this.#effect.mark(kept, slot, "changed");
     // A node that hides its IPv4 address sees nobody's.
     if (old.record.isIPv4Hidden !== now.record.isIPv4Hidden) changedSlots.addAll(kept);
     if (isMoved || !hasSameRoutes(old.record, now.record)) this.#effect.selves.add(now.record.node.id);

@@ -1,0 +1,50 @@
+// What single changes do to whom (policy.md 26.4): exactly the views that differ are named, and nobody else's.
+import { expect, test } from "vitest";
+import { PolicyEngine, type PolicyNode } from "./engine.ts";
+import { type Policy, parsePolicy } from "./parse.ts";
+
+function parsed(sections: object): Policy {
+  const result = parsePolicy(JSON.stringify(sections), ["example.com"]);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.policy;
+}
+
+const USERS = [
+  { id: 1, loginName: "ann@example.com", role: "member" },
+  { id: 2, loginName: "bob@example.com", role: "member" },
+] as const;
+
+function node(id: number, of: Partial<PolicyNode> = {}): PolicyNode {
+  const userId = (of.tags ?? []).length > 0 ? null : 1;
+  return { id, userId, tags: [], ipv4: `100.64.0.${id}`, ipv6: null, routes: [], isOnline: true, ...of };
+}
+
+function viewersOf(effect: ReturnType<PolicyEngine["setNode"]>) {
+  return Object.fromEntries(
+    [...effect.viewers].map(([id, { added, removed, changed }]) => [id, { added, removed, changed }]),
+  );
+}
+
+const EXIT_POLICY = parsed({
+  tagOwners: { "tag:exit": [] },
+  grants: [
+    { src: ["ann@example.com"], dst: ["autogroup:internet"], ip: ["*"] },
+    { src: ["bob@example.com"], dst: ["tag:exit"], ip: ["22"] },
+  ],
+});
+
+function exitTailnet() {
+  const exit = node(9, { tags: ["tag:exit"], routes: ["0.0.0.0/0"] });
+  return {
+    exit,
+    engine: new PolicyEngine({ policy: EXIT_POLICY, users: USERS, nodes: [node(1), node(2, { userId: 2 }), exit] }),
+  };
+}
+
+test("an exit node that changes its exit routes differs for those who may use them, and for nobody else", () => {
+  const { exit, engine } = exitTailnet();
+  const effect = engine.setNode({ ...exit, routes: ["::/0"] });
+  expect(engine.peerRoutes(1, 9).allowed).toEqual(["::/0"]);
+  expect(viewersOf(effect)).toEqual({ 1: { added: [], removed: [], changed: [9] } });
+  expect([...effect.selves]).toEqual([9]);
+});
