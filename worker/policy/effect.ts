@@ -9,7 +9,12 @@ export interface ViewerEffect {
   readonly changed: readonly number[];
 }
 
-/** Everything that one change did. Node ids throughout. A removed node is named in nobody's sets but as `removed`. */
+/**
+ * Everything that one change did. Node ids throughout. A removed node is named in nobody's sets but as `removed`. What
+ * differs is always named. `filters` and `sshPolicies` may name nodes whose new ones turn out equal, when a source that
+ * they list has changed beside them; `changed` may name a peer whose only change is an address that is hidden from the
+ * viewer; the rest is exact.
+ */
 export interface PolicyEffect {
   /** Viewers whose peers changed. */
   readonly viewers: ReadonlyMap<number, ViewerEffect>;

@@ -83,11 +83,12 @@ export const policyText: fc.Arbitrary<string> = fc
     grants: fc.array(fc.oneof({ weight: 3, arbitrary: grant }, appGrant, selfGrant, viaGrant), { maxLength: 4 }),
     ssh: fc.array(ssh, { maxLength: 2 }),
     nodeAttrs: fc.option(fc.array(attribute, { maxLength: 2 }), { freq: 3, nil: [] }),
+    group: fc.subarray(LOGINS),
   })
-  .map((sections) =>
+  .map(({ group, ...sections }) =>
     JSON.stringify({
       ...sections,
-      groups: { "group:g": [LOGINS[0], LOGINS[1]] },
+      groups: { "group:g": group },
       hosts: { net: "192.168.0.0/24" },
       ipsets: { "ipset:mix": ["100.64.0.2", "10.1.2.0/24", "100.64.0.5"] },
       tagOwners: Object.fromEntries(TAGS.map((tag) => [tag, []])),
@@ -102,16 +103,20 @@ export const user: fc.Arbitrary<PolicyUser> = fc.record({
   role: fc.constantFrom(...ROLES),
 });
 
+const tags = fc.oneof(fc.constant([]), some(TAGS));
+const routes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, some(ROUTES, 3));
+const attributes = fc.record({ "custom:up": fc.boolean(), "node:os": fc.constantFrom("macos", "linux") });
+
 /** A node; ids 1 to 8, addresses by id so that no two nodes share one. */
 export const node: fc.Arbitrary<PolicyNode> = fc
   .record({
     id: fc.integer({ min: 1, max: 8 }),
     userId: fc.integer({ min: 1, max: 3 }),
-    tags: fc.oneof(fc.constant([]), some(TAGS)),
+    tags,
     hasIPv6: fc.boolean(),
-    routes: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, some(ROUTES, 3)),
+    routes,
     isOnline: fc.boolean(),
-    attributes: fc.record({ "custom:up": fc.boolean(), "node:os": fc.constantFrom("macos", "linux") }),
+    attributes,
   })
   .map(({ hasIPv6, ...node }) => ({
     ...node,
@@ -123,15 +128,33 @@ export const node: fc.Arbitrary<PolicyNode> = fc
 /** One change of a tailnet. */
 export type Change =
   | { readonly kind: "set-node"; readonly node: PolicyNode }
+  /** One thing about a node that exists: its tags, routes, user, addresses or posture attributes. */
+  | { readonly kind: "alter-node"; readonly id: number; readonly to: Partial<PolicyNode> }
   | { readonly kind: "flip-online"; readonly id: number }
   | { readonly kind: "remove-node"; readonly id: number }
   | { readonly kind: "set-user"; readonly user: PolicyUser }
   | { readonly kind: "remove-user"; readonly id: number }
   | { readonly kind: "set-policy"; readonly text: string };
 
+const alteration: fc.Arbitrary<Partial<PolicyNode>> = fc.oneof(
+  some(TAGS).map((some) => ({ tags: some, userId: null })),
+  fc.integer({ min: 1, max: 3 }).map((userId) => ({ userId, tags: [] })),
+  routes.map((some) => ({ routes: some })),
+  attributes.map((some) => ({ attributes: some })),
+  fc.integer({ min: 9, max: 12 }).map((host) => ({ ipv4: `100.64.0.${host}` })),
+);
+
 /** Any change. */
 export const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("set-node" as const), node }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("alter-node" as const),
+      id: fc.integer({ min: 1, max: 8 }),
+      to: alteration,
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant("flip-online" as const), id: fc.integer({ min: 1, max: 8 }) }),
