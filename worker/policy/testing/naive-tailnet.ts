@@ -240,12 +240,12 @@ function isExitRoute(route: string): boolean {
 }
 
 /** Tells whether a node is an exit node. */
-export function isExit(node: PolicyNode): boolean {
+function isExit(node: PolicyNode): boolean {
   return node.routes.some(isExitRoute);
 }
 
 /** A node's subnet routes, each as a set. */
-export function subnets(node: PolicyNode): PrefixSet[] {
+function subnets(node: PolicyNode): PrefixSet[] {
   return node.routes.filter((route) => !isExitRoute(route)).map(routeSet);
 }
 
