@@ -1,6 +1,7 @@
 // The migrations in order, as text in the bundle. A new file is added here by hand, after its review.
 import init from "../migrations/0000_init.sql";
 import auditLog from "../migrations/0001_audit_log.sql";
+import records from "../migrations/0002_records.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -13,4 +14,5 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { tag: "0000_init", sql: init },
   { tag: "0001_audit_log", sql: auditLog },
+  { tag: "0002_records", sql: records },
 ];

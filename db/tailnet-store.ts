@@ -1,11 +1,12 @@
 // The tailnet's records in SQLite: load() for the state at start, commit() for the changes of a command. The only
 // place that opens a transaction.
-import { desc, eq } from "drizzle-orm";
+import { and, desc, eq } from "drizzle-orm";
 import { DEFAULT_POLICY } from "../worker/policy/authority.ts";
 import type { PolicyEffect } from "../worker/policy/engine.ts";
 import { unreachable } from "../worker/protocol/errors.ts";
 import type { AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Change, Counters, PolicyVersion } from "../worker/tailnet/change.ts";
+import type { RecordPut } from "../worker/tailnet/entities/configuration/collections.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/settings.ts";
 import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
 import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
@@ -49,6 +50,7 @@ export class TailnetStore {
       authKeys: db.select().from(schema.authKeys).all().map(toAuthKey),
       apiTokens: db.select().from(schema.apiTokens).all(),
       pendings: db.select().from(schema.pendingRegistrations).all().map(toPendingRegistration),
+      records: db.select().from(schema.records).all() as unknown as Pick<RecordPut, "collection" | "record">[],
       settings,
       counters,
       policy: this.#readPolicy(),
@@ -112,6 +114,21 @@ export class TailnetStore {
         return;
       case "pending-removed":
         this.#db.delete(schema.pendingRegistrations).where(eq(schema.pendingRegistrations.id, change.id)).run();
+        return;
+      case "record-put": {
+        const { collection, record } = change;
+        this.#db
+          .insert(schema.records)
+          .values({ collection, id: record.id, record })
+          .onConflictDoUpdate({ target: [schema.records.collection, schema.records.id], set: { record } })
+          .run();
+        return;
+      }
+      case "record-removed":
+        this.#db
+          .delete(schema.records)
+          .where(and(eq(schema.records.collection, change.collection), eq(schema.records.id, change.id)))
+          .run();
         return;
       case "policy-put":
         this.#db.insert(schema.policies).values(change.policy).run();

@@ -4,5 +4,6 @@ export * from "./connections.ts";
 export * from "./credentials.ts";
 export * from "./nodes.ts";
 export * from "./pending-registrations.ts";
+export * from "./records.ts";
 export * from "./tailnet.ts";
 export * from "./users.ts";

@@ -120,7 +120,7 @@ const settings = ofType(
     changed: fc.record({
       isDeviceApprovalOn: fc.boolean(),
       isMagicDnsOn: fc.boolean(),
-      nameservers: fc.subarray(["192.0.2.53"]),
+      nameservers: fc.subarray([{ address: "192.0.2.53", useWithExitNode: false }]),
     }),
   }),
 );

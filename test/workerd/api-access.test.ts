@@ -6,6 +6,7 @@ import { OPERATIONS, type Operation, ROLES } from "../../worker/routes/api/v2/ac
 import { apiRoutes } from "../../worker/routes/api/v2/api.ts";
 import { apiRoute } from "../../worker/routes/api/v2/api-route.ts";
 import { api, node, type Person, person, seed } from "./support/api.ts";
+import { MAY_RESOURCES, RESOURCE_REQUESTS } from "./support/resource-requests.ts";
 
 /** One request for each operation, that its validation lets pass. */
 const REQUESTS: Record<Operation, readonly [method: string, path: string, body?: unknown]> = {
@@ -28,6 +29,7 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   getKey: ["GET", "/tailnet/-/keys/kUnknownCNTRL"],
   createAuthKey: ["POST", "/tailnet/-/keys", { capabilities: { devices: {} } }],
   deleteKey: ["DELETE", "/tailnet/-/keys/kUnknownCNTRL"],
+  ...RESOURCE_REQUESTS,
 };
 
 const READING: Operation[] = ["listDevices", "getDevice", "listDeviceRoutes", "listKeys", "getKey"];
@@ -46,11 +48,29 @@ const EVERYTHING = Object.keys(OPERATIONS) as Operation[];
 const MAY: Record<Role, readonly Operation[]> = {
   owner: EVERYTHING,
   admin: EVERYTHING,
-  "it-admin": [...READING, ...DEVICE_WRITING, ...POLICY_READING, "createAuthKey", "deleteKey"],
-  "network-admin": EVERYTHING,
-  "billing-admin": [...READING, "deleteKey"],
-  auditor: [...READING, ...POLICY_READING, "deleteKey"],
-  member: [...READING, "createAuthKey", "deleteKey"],
+  "it-admin": [
+    ...READING,
+    ...DEVICE_WRITING,
+    ...POLICY_READING,
+    "createAuthKey",
+    "deleteKey",
+    ...MAY_RESOURCES["it-admin"],
+  ],
+  "network-admin": [
+    ...READING,
+    ...DEVICE_WRITING,
+    ...POLICY_READING,
+    "setDeviceRoutes",
+    "setPolicyFile",
+    "createAuthKey",
+    "deleteKey",
+    "bootstrap",
+    "getOpenApi",
+    ...MAY_RESOURCES["network-admin"],
+  ],
+  "billing-admin": [...READING, "deleteKey", ...MAY_RESOURCES["billing-admin"]],
+  auditor: [...READING, ...POLICY_READING, "deleteKey", ...MAY_RESOURCES.auditor],
+  member: [...READING, "createAuthKey", "deleteKey", ...MAY_RESOURCES.member],
 };
 
 /** Whether a role sees what belongs to others. */

@@ -118,14 +118,20 @@ describe("the store", () => {
           type: "policy-put",
           policy: { text: "{ /* mine */ }", isDefault: false, savedAt: 5, author: "ann@example.com" },
         },
-        { type: "settings-put", settings: { ...DEFAULT_SETTINGS, nameservers: ["1.1.1.1"] } },
+        {
+          type: "settings-put",
+          settings: { ...DEFAULT_SETTINGS, nameservers: [{ address: "1.1.1.1", useWithExitNode: false }] },
+        },
       ];
       store.commit(changes);
       const stored = new TailnetStore(openDatabase(storage, MIGRATIONS)).load();
       expect([...stored.nodes]).toEqual([node]);
       expect([...stored.users]).toEqual([user]);
       expect(stored.counters).toEqual({ nextNodeId: 8, nextUserId: 101, nextAddress: 8 });
-      expect(stored.settings).toEqual({ ...DEFAULT_SETTINGS, nameservers: ["1.1.1.1"] });
+      expect(stored.settings).toEqual({
+        ...DEFAULT_SETTINGS,
+        nameservers: [{ address: "1.1.1.1", useWithExitNode: false }],
+      });
       expect(stored.policy.text).toBe("{ /* mine */ }");
     });
   });

@@ -241,7 +241,12 @@ describe("settings", () => {
   it("that change DNS are told to every stream, in one encoding", () => {
     start(OWN_DEVICES);
     const nodes = [node(ann), node(bob)];
-    t.apply([{ type: "settings-put", settings: { ...t.tailnet.settings, nameservers: ["192.0.2.53"] } }]);
+    t.apply([
+      {
+        type: "settings-put",
+        settings: { ...t.tailnet.settings, nameservers: [{ address: "192.0.2.53", useWithExitNode: false }] },
+      },
+    ]);
     watchers.deliver();
     expect(whoWasTold()).toEqual(nodes.map(({ id }) => id));
     expect(new Set(watchers.delivered.values()).size).toBe(1);

@@ -4,6 +4,7 @@ import { type Effects, joinSets, type PeerFate, sumViewerEffects } from "../tail
 import type { NodeId } from "../tailnet/entities/node.ts";
 import type { Settings } from "../tailnet/entities/settings.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
+import { ofSettings } from "./node-capabilities.ts";
 import { diffPeer, needsNewSelf } from "./peer-change.ts";
 import { toDnsConfig } from "./to-dns-config.ts";
 
@@ -84,9 +85,7 @@ export function netmapDeltas(tailnet: Tailnet, effects: Effects, watching: Watch
   addViewerEffects(effects, deltas);
   addPolicySets(effects, deltas);
   if (effects.users.size > 0) addChangedUsers(tailnet, effects.users, deltas);
-  if (effects.settingsBefore !== null && !hasSameDns(effects.settingsBefore, tailnet.settings)) {
-    for (const id of watching.keys()) mark(deltas.ofSelf(id), "hasNewDns");
-  }
+  if (effects.settingsBefore !== null) addChangedSettings(tailnet, effects.settingsBefore, watching, deltas);
   return deltas.byViewer;
 }
 
@@ -145,7 +144,16 @@ function addChangedUsers(tailnet: Tailnet, userIds: ReadonlySet<number>, deltas:
   }
 }
 
+function addChangedSettings(tailnet: Tailnet, before: Settings, watching: Watching, deltas: Deltas): void {
+  const hasNewDns = !hasSameDns(before, tailnet.settings);
+  const hasNewSelf = JSON.stringify(ofSettings(before)) !== JSON.stringify(ofSettings(tailnet.settings));
+  for (const id of hasNewDns || hasNewSelf ? watching.keys() : []) {
+    if (hasNewDns) mark(deltas.ofSelf(id), "hasNewDns");
+    if (hasNewSelf) mark(deltas.ofSelf(id), "hasNewSelf");
+  }
+}
+
 function hasSameDns(before: Settings, after: Settings): boolean {
-  const text = (settings: Settings) => JSON.stringify(toDnsConfig(settings, ""));
-  return text(before) === text(after);
+  const text = (settings: Settings) => JSON.stringify(toDnsConfig(settings, { magicDnsSuffix: "" }));
+  return text(before) === text(after) && before.isHttpsOn === after.isHttpsOn;
 }

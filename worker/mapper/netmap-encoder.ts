@@ -11,7 +11,7 @@ import type { Deployment } from "./deployment.ts";
 import type { NetmapDelta } from "./netmap-delta.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { toDnsConfig } from "./to-dns-config.ts";
-import { type NodeView, toPeer, toSelf, wireUserId } from "./to-node.ts";
+import { fullName, type NodeView, toPeer, toSelf, wireUserId } from "./to-node.ts";
 import { toUserProfile } from "./to-user-profile.ts";
 
 /** The views of one record that were met, with their JSON; nearly always one. */
@@ -50,7 +50,7 @@ export class NetmapEncoder {
       ["Peers", list(encoded)],
       ["UserProfiles", profiles(tailnet, userIds)],
       ["DERPMap", node.capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS ? this.#derpMapWithoutPins : this.#derpMap],
-      ["DNSConfig", this.#dns(tailnet)],
+      ["DNSConfig", this.#dns(tailnet, node)],
       ["PacketFilters", isActive ? this.#packetFilters(tailnet, node) : '{"base":[]}'],
       ["SSHPolicy", isActive ? this.#sshPolicy(tailnet, node) : '{"rules":[]}'],
       ["Domain", JSON.stringify(this.#deployment.tailnetName)],
@@ -75,7 +75,7 @@ export class NetmapEncoder {
       ["UserProfiles", userIds.size > 0 ? profiles(tailnet, userIds) : undefined],
       ["PacketFilters", delta.hasNewFilter ? this.#packetFilters(tailnet, node) : undefined],
       ["SSHPolicy", delta.hasNewSsh ? this.#sshPolicy(tailnet, node) : undefined],
-      ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet) : undefined],
+      ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet, node) : undefined],
     ]);
     return text === "{}" ? undefined : text;
   }
@@ -138,8 +138,11 @@ export class NetmapEncoder {
     return policy === null ? '{"rules":[]}' : this.#text(policy);
   }
 
-  #dns({ settings }: Tailnet): string {
-    return this.#text(settings, () => toDnsConfig(settings, this.#deployment.magicDnsSuffix));
+  #dns({ settings }: Tailnet, node: Node): string {
+    const { magicDnsSuffix } = this.#deployment;
+    if (!settings.isHttpsOn) return this.#text(settings, () => toDnsConfig(settings, { magicDnsSuffix }));
+    const certDomains = [fullName(node, magicDnsSuffix)];
+    return JSON.stringify(toDnsConfig(settings, { magicDnsSuffix, certDomains }));
   }
 
   /** JSON of what is derived from `source`, which never changes once it is made. */

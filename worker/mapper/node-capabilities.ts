@@ -2,13 +2,13 @@
 // file gives (control-protocol.md Appendix C, policy.md 17).
 import type { CapMap } from "../protocol/control/filter-rule.ts";
 import type { Node } from "../tailnet/entities/node.ts";
+import type { Settings } from "../tailnet/entities/settings.ts";
 import { isAdministrator } from "../tailnet/entities/user.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 
 const EVERYONE = {
   "https://tailscale.com/cap/file-sharing": null,
   "https://tailscale.com/cap/ssh": null,
-  "default-auto-update": [false],
 } as const;
 
 /** The CapMap of a node in its own view. */
@@ -16,8 +16,17 @@ export function capabilitiesOf(tailnet: Tailnet, node: Node): CapMap {
   const user = node.userId === null ? undefined : tailnet.users.get(node.userId);
   return {
     ...EVERYONE,
+    ...ofSettings(tailnet.settings),
     ...(user !== undefined && isAdministrator(user) && { "https://tailscale.com/cap/is-admin": null }),
     ...(user?.role === "owner" && { "https://tailscale.com/cap/is-owner": null }),
     ...tailnet.engine.capMapOf(node.id),
+  };
+}
+
+/** Capabilities that settings of the tailnet give to every node. */
+export function ofSettings({ isAutoUpdateOn, isHttpsOn }: Settings): CapMap {
+  return {
+    "default-auto-update": [isAutoUpdateOn],
+    ...(isHttpsOn && { https: null }),
   };
 }

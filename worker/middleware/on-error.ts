@@ -37,6 +37,14 @@ export class RefusalException extends HTTPException {
   }
 }
 
+/** What a command made. @throws RefusalException */
+export function resultOf<T>(
+  outcome: { readonly ok: true; readonly result: T } | { readonly ok: false; readonly refusal: Refusal },
+): T {
+  if (!outcome.ok) throw new RefusalException(outcome.refusal);
+  return outcome.result;
+}
+
 const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {
   "client-too-old": 400,
   "node-key-in-use": 400,

@@ -112,3 +112,7 @@ export const AUDIT_MAX_VALUE = 64 << 10;
 export const STUN_MAX_REQUEST = 512;
 /** STUN: attributes of one message; a real request has two. */
 export const STUN_MAX_ATTRIBUTES = 16;
+/** DNS settings: nameservers in one list, search paths, domains of split DNS. All of them reach every client. */
+export const DNS_MAX_NAMESERVERS = 20;
+export const DNS_MAX_SEARCH_PATHS = 50;
+export const DNS_MAX_DOMAINS = 500;

@@ -2,6 +2,7 @@
 // (evolve.ts), then told to whom they concern (objects/). A record in a change is whole and replaces the one before.
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
+import type { RecordPut, RecordRemoved } from "./entities/configuration/collections.ts";
 import type { Node, NodeId } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
@@ -37,6 +38,8 @@ export type Change =
   | { readonly type: "pending-put"; readonly pending: PendingRegistration }
   | { readonly type: "pending-removed"; readonly id: string }
   | { readonly type: "policy-put"; readonly policy: PolicyVersion }
+  | RecordPut
+  | RecordRemoved
   | { readonly type: "settings-put"; readonly settings: Settings }
   | { readonly type: "counters-put"; readonly counters: Counters };
 

@@ -1,6 +1,7 @@
 // What applied changes mean for those who watch: which records differ and which policy views moved. Delivery
 // (objects/) turns effects into messages for the nodes they concern and for nobody else.
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
+import type { CollectionName } from "./entities/configuration/collections.ts";
 import { isKeyExpired, isServed, type Node, type NodeId } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
 
@@ -19,13 +20,22 @@ export interface Effects {
   readonly users: Set<number>;
   /** Pending registrations that were decided. */
   readonly decidedPendings: Set<string>;
+  /** Collections of which a record came, changed or went. */
+  readonly collections: Set<CollectionName>;
   /** Settings before they changed; null: they did not. */
   settingsBefore: Settings | null;
 }
 
 /** Effects of nothing. */
 export function noEffects(): Effects {
-  return { nodes: new Map(), policy: [], users: new Set(), decidedPendings: new Set(), settingsBefore: null };
+  return {
+    nodes: new Map(),
+    policy: [],
+    users: new Set(),
+    decidedPendings: new Set(),
+    collections: new Set(),
+    settingsBefore: null,
+  };
 }
 
 /** Tells whether a node's key is good no longer: the node is gone, has another key, or is not served any more. */

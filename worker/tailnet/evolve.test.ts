@@ -51,7 +51,10 @@ describe("evolve", () => {
     t.apply([
       { type: "user-put", user: { ...ann, loginName: "anna@example.com" } },
       { type: "settings-put", settings: { ...DEFAULT_SETTINGS, isMagicDnsOn: false } },
-      { type: "settings-put", settings: { ...DEFAULT_SETTINGS, nameservers: ["192.0.2.53"] } },
+      {
+        type: "settings-put",
+        settings: { ...DEFAULT_SETTINGS, nameservers: [{ address: "192.0.2.53", useWithExitNode: false }] },
+      },
     ]);
     expect(t.effects.users).toEqual(new Set([ann.id]));
     expect(t.effects.settingsBefore).toEqual(DEFAULT_SETTINGS);

@@ -2,6 +2,7 @@
 import { parsePolicy } from "../policy/parse.ts";
 import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
+import { putRecord } from "./entities/configuration/collections.ts";
 import type { Node, NodeId } from "./entities/node.ts";
 import type { User } from "./entities/user.ts";
 import { indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
@@ -40,6 +41,14 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       break;
     case "policy-put":
       putPolicy(tailnet, change.policy, effects);
+      break;
+    case "record-put":
+      putRecord(tailnet.records, change);
+      effects.collections.add(change.collection);
+      break;
+    case "record-removed":
+      tailnet.records[change.collection].delete(change.id);
+      effects.collections.add(change.collection);
       break;
     case "settings-put":
       effects.settingsBefore ??= tailnet.settings;

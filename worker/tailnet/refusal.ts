@@ -3,6 +3,18 @@
 import type { TestFailure } from "../policy/policy-tests.ts";
 import { unreachable } from "../protocol/errors.ts";
 
+/** What can be missing, as callers are told. */
+type NamedThing =
+  | "device"
+  | "user"
+  | "key"
+  | "registration"
+  | "service"
+  | "webhook"
+  | "log stream"
+  | "external id"
+  | "posture integration";
+
 /** A refusal; a `switch` over `reason` is exhaustive. */
 export type Refusal =
   | { readonly reason: "client-too-old" }
@@ -17,7 +29,7 @@ export type Refusal =
   | { readonly reason: "login-denied" }
   | { readonly reason: "expiry-not-sooner" }
   | { readonly reason: "addresses-exhausted" }
-  | { readonly reason: "not-found"; readonly what: "device" | "user" | "key" | "registration" }
+  | { readonly reason: "not-found"; readonly what: NamedThing }
   | { readonly reason: "invalid"; readonly detail: string }
   | { readonly reason: "conflict"; readonly detail: string }
   | { readonly reason: "policy-invalid"; readonly detail: string }

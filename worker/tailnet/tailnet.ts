@@ -14,6 +14,7 @@ import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { Counters, PolicyVersion } from "./change.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
+import { noRecords, putRecord, type RecordPut, type Records } from "./entities/configuration/collections.ts";
 import { effectiveRoutes, type Node, type NodeId } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
@@ -26,6 +27,8 @@ export interface StoredTailnet {
   readonly authKeys: Iterable<AuthKey>;
   readonly apiTokens: Iterable<ApiToken>;
   readonly pendings: Iterable<PendingRegistration>;
+  /** Absent: none. */
+  readonly records?: Iterable<Pick<RecordPut, "collection" | "record">>;
   readonly settings: Settings;
   readonly counters: Counters;
   readonly policy: PolicyVersion;
@@ -40,6 +43,7 @@ export interface Tailnet {
   readonly authKeys: Map<string, AuthKey>;
   readonly apiTokens: Map<string, ApiToken>;
   readonly pendings: Map<string, PendingRegistration>;
+  readonly records: Records;
   readonly nodeByKey: Map<NodeKey, NodeId>;
   readonly nodesByMachine: Map<MachineKey, Set<NodeId>>;
   readonly nodeByStableId: Map<string, NodeId>;
@@ -68,6 +72,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     authKeys: new Map([...stored.authKeys].map((key) => [key.id, key])),
     apiTokens: new Map([...stored.apiTokens].map((token) => [token.id, token])),
     pendings: new Map([...stored.pendings].map((pending) => [pending.id, pending])),
+    records: noRecords(),
     nodeByKey: new Map(),
     nodesByMachine: new Map(),
     nodeByStableId: new Map(),
@@ -85,6 +90,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
       primaries: stored.primaries,
     }),
   };
+  for (const record of stored.records ?? []) putRecord(tailnet.records, record);
   for (const user of users) indexUser(tailnet, user);
   for (const node of nodes) indexNode(tailnet, node);
   return tailnet;

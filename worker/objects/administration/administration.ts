@@ -4,17 +4,23 @@
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import { Access } from "./access.ts";
 import { Devices } from "./devices.ts";
+import { Dns } from "./dns.ts";
 import { Keys } from "./keys.ts";
 import { Logins } from "./logins.ts";
 import { PolicyFile } from "./policy-file.ts";
+import { PostureIntegrations } from "./posture-integrations.ts";
 import { type AdministrationPorts, ResourceContext } from "./resource-context.ts";
+import { TailnetSettings } from "./tailnet-settings.ts";
 
 const RESOURCES = {
   access: Access,
   devices: Devices,
+  dns: Dns,
   keys: Keys,
   logins: Logins,
   policyFile: PolicyFile,
+  postureIntegrations: PostureIntegrations,
+  tailnetSettings: TailnetSettings,
 } as const satisfies Record<string, new (context: ResourceContext) => object>;
 
 /** The resources with their methods. */

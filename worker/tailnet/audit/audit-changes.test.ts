@@ -145,11 +145,15 @@ describe("what is logged", () => {
   });
 
   it("of settings: each one that differs", () => {
-    const settings = { ...t.tailnet.settings, isMagicDnsOn: false, nameservers: ["192.0.2.53"] };
+    const settings = {
+      ...t.tailnet.settings,
+      isMagicDnsOn: false,
+      nameservers: [{ address: "192.0.2.53", useWithExitNode: false }],
+    };
     const decision = { ok: true, result: null, changes: [{ type: "settings-put", settings }] } as const;
     expect(auditOf(decision).map(({ target, before, after }) => [target.property, before, after])).toEqual([
       ["MAGIC_DNS", true, false],
-      ["DNS_CONFIG", [], ["192.0.2.53"]],
+      ["DNS_CONFIG", [], [{ address: "192.0.2.53", useWithExitNode: false }]],
     ]);
   });
 

@@ -9,6 +9,7 @@ import { nodeByKey, type Tailnet } from "../tailnet.ts";
 import type { AuditActor, AuditEntry, AuditEvent } from "./audit-event.ts";
 import { keyEntries, tokenEntries } from "./key-entries.ts";
 import { nodeEntries, nodeRemovedEntries } from "./node-entries.ts";
+import { recordEntries, recordRemovedEntries } from "./record-entries.ts";
 import { policyEntries, settingsEntries } from "./tailnet-entries.ts";
 import { userEntries } from "./user-entries.ts";
 
@@ -53,6 +54,10 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return policyEntries(tailnet.policy, change.policy);
     case "settings-put":
       return settingsEntries(tailnet.settings, change.settings);
+    case "record-put":
+      return recordEntries(tailnet.records, change);
+    case "record-removed":
+      return recordRemovedEntries(tailnet.records, change);
     case "pending-put":
     case "pending-removed":
     case "counters-put":

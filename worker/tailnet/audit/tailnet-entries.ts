@@ -7,6 +7,17 @@ import { propertyEntries } from "./property-entries.ts";
 const TAILNET: AuditTarget = { id: "", name: "", type: "TAILNET" };
 
 const SETTINGS: Readonly<Record<keyof Settings, string>> = {
+  isUserApprovalOn: "USER_APPROVAL_REQUIRED",
+  isAutoUpdateOn: "FEATURE",
+  externalTailnetRole: "FEATURE",
+  isFlowLoggingOn: "NETWORK_FLOW_LOGGING",
+  isRegionalRoutingOn: "GEOSTEERING",
+  isPostureCollectionOn: "COLLECT_POSTURE_IDENTITY",
+  isHttpsOn: "HTTPS",
+  isPolicyManagedElsewhere: "FEATURE",
+  policyLink: "FEATURE",
+  isLocalDnsOverridden: "DNS_CONFIG",
+  contacts: "ACCOUNT_EMAIL",
   isDeviceApprovalOn: "MACHINE_APPROVAL_NEEDED",
   keyDurationMs: "MAX_KEY_DURATION",
   isMagicDnsOn: "MAGIC_DNS",

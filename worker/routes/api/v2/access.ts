@@ -7,7 +7,21 @@ import type { Role } from "../../../policy/engine.ts";
 import type { Actor } from "../../../tailnet/entities/actor.ts";
 
 /** Scopes of api-v2.md 1.6; the bare name grants reading and writing. */
-type ScopeName = "devices:core" | "devices:routes" | "policy_file" | "auth_keys" | "api_access_tokens";
+type ScopeName =
+  | "devices:core"
+  | "devices:routes"
+  | "policy_file"
+  | "auth_keys"
+  | "api_access_tokens"
+  | "dns"
+  | "feature_settings"
+  | "networking_settings"
+  | "account_settings"
+  | "services"
+  | "webhooks"
+  | "log_streaming"
+  | "logs:configuration"
+  | "logs:network";
 
 /** What an operation needs: to read things of a kind, or to change them too. */
 export type Permission = ScopeName | `${ScopeName}:read`;
@@ -17,6 +31,24 @@ export type Grant = Permission | "all" | "all:read";
 
 /** Open to callers without an API token. */
 export const PUBLIC = "public";
+
+/** Everybody who may read something: the handler leaves out what they may not read. */
+const ANY_READING = [
+  "devices:core:read",
+  "devices:routes:read",
+  "policy_file:read",
+  "auth_keys:read",
+  "api_access_tokens:read",
+  "dns:read",
+  "feature_settings:read",
+  "networking_settings:read",
+  "account_settings:read",
+  "services:read",
+  "webhooks:read",
+  "log_streaming:read",
+  "logs:configuration:read",
+  "logs:network:read",
+] as const satisfies Permission[];
 
 /** The permissions of every operation, by operation id. With several, any one admits and the handler narrows. */
 export const OPERATIONS = {
@@ -42,6 +74,30 @@ export const OPERATIONS = {
   getKey: ["auth_keys:read", "api_access_tokens:read"],
   createAuthKey: ["auth_keys"],
   deleteKey: ["auth_keys", "api_access_tokens"],
+
+  listDnsNameservers: ["dns:read"],
+  setDnsNameservers: ["dns"],
+  getDnsPreferences: ["dns:read"],
+  setDnsPreferences: ["dns"],
+  listDnsSearchPaths: ["dns:read"],
+  setDnsSearchPaths: ["dns"],
+  getSplitDns: ["dns:read"],
+  updateSplitDns: ["dns"],
+  setSplitDns: ["dns"],
+  getDnsConfiguration: ["dns:read"],
+  setDnsConfiguration: ["dns"],
+
+  getTailnetSettings: ANY_READING,
+  updateTailnetSettings: ["policy_file", "feature_settings", "logs:network", "networking_settings"],
+  listContacts: ["account_settings:read"],
+  updateContact: ["account_settings"],
+  resendContactVerification: ["account_settings"],
+
+  listPostureIntegrations: ["feature_settings:read"],
+  createPostureIntegration: ["feature_settings"],
+  getPostureIntegration: ["feature_settings:read"],
+  updatePostureIntegration: ["feature_settings"],
+  deletePostureIntegration: ["feature_settings"],
 } as const satisfies Record<string, typeof PUBLIC | readonly [Permission, ...Permission[]]>;
 
 /** Id of an operation. */
@@ -66,9 +122,24 @@ const OWN: readonly Grant[] = ["devices:core:read", "devices:routes:read", "api_
 export const ROLES: Readonly<Record<Role, RoleGrants>> = {
   owner: { all: ["all"], own: [] },
   admin: { all: ["all"], own: [] },
-  "it-admin": { all: ["all:read", "devices:core", "auth_keys"], own: OWN },
-  "network-admin": { all: ["all:read", "devices:core", "devices:routes", "auth_keys", "policy_file"], own: OWN },
-  "billing-admin": { all: [], own: OWN },
+  "it-admin": {
+    all: ["all:read", "devices:core", "auth_keys", "feature_settings", "webhooks", "log_streaming"],
+    own: OWN,
+  },
+  "network-admin": {
+    all: [
+      "all:read",
+      "devices:core",
+      "devices:routes",
+      "auth_keys",
+      "policy_file",
+      "dns",
+      "services",
+      "networking_settings",
+    ],
+    own: OWN,
+  },
+  "billing-admin": { all: ["account_settings"], own: OWN },
   auditor: { all: ["all:read"], own: OWN },
   member: { all: [], own: [...OWN, "auth_keys"] },
 };

@@ -4,9 +4,13 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { aclRoutes } from "./acl.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
+import { contactRoutes } from "./contacts.ts";
 import { deviceRouteRoutes } from "./device-routes.ts";
 import { deviceRoutes } from "./devices.ts";
+import { dnsRoutes } from "./dns.ts";
 import { keyRoutes } from "./keys.ts";
+import { postureIntegrationRoutes } from "./posture-integrations.ts";
+import { settingsRoutes } from "./settings.ts";
 
 /** Routes below /api/v2. */
 export const apiRoutes = new OpenAPIHono<{ Bindings: Env }>({ defaultHook: onInvalid });
@@ -37,6 +41,7 @@ apiRoutes.route("/", deviceRoutes);
 apiRoutes.route("/", deviceRouteRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", keyRoutes);
+for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
 
 for (const [name, scheme] of [
   ["bearer", "bearer"],

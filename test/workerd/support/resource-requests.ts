@@ -1,0 +1,72 @@
+// One request for each operation on what administrators configure, and who may make it; for the walk over the table of
+// operations (api-access.test.ts).
+import type { Role } from "../../../worker/policy/engine.ts";
+
+type Request = readonly [method: string, path: string, body?: unknown];
+
+const NOTHING = {};
+
+/** Requests that reading roles may make, by the scope that they need. */
+const READING = {
+  dns: {
+    listDnsNameservers: ["GET", "/tailnet/-/dns/nameservers"],
+    getDnsPreferences: ["GET", "/tailnet/-/dns/preferences"],
+    listDnsSearchPaths: ["GET", "/tailnet/-/dns/searchpaths"],
+    getSplitDns: ["GET", "/tailnet/-/dns/split-dns"],
+    getDnsConfiguration: ["GET", "/tailnet/-/dns/configuration"],
+  },
+  account_settings: { listContacts: ["GET", "/tailnet/-/contacts"] },
+  feature_settings: {
+    listPostureIntegrations: ["GET", "/tailnet/-/posture/integrations"],
+    getPostureIntegration: ["GET", "/posture/integrations/pUnknownCNTRL"],
+  },
+} as const satisfies Record<string, Record<string, Request>>;
+
+const WRITING = {
+  dns: {
+    setDnsNameservers: ["POST", "/tailnet/-/dns/nameservers", { dns: [] }],
+    setDnsPreferences: ["POST", "/tailnet/-/dns/preferences", { magicDNS: true }],
+    setDnsSearchPaths: ["POST", "/tailnet/-/dns/searchpaths", { searchPaths: [] }],
+    updateSplitDns: ["PATCH", "/tailnet/-/dns/split-dns", NOTHING],
+    setSplitDns: ["PUT", "/tailnet/-/dns/split-dns", NOTHING],
+    setDnsConfiguration: ["POST", "/tailnet/-/dns/configuration", NOTHING],
+  },
+  settings: { updateTailnetSettings: ["PATCH", "/tailnet/-/settings", NOTHING] },
+  account_settings: {
+    updateContact: ["PATCH", "/tailnet/-/contacts/unknown", { email: "a@example.com" }],
+    resendContactVerification: ["POST", "/tailnet/-/contacts/security/resend-verification-email"],
+  },
+  feature_settings: {
+    createPostureIntegration: ["POST", "/tailnet/-/posture/integrations", { provider: "kolide" }],
+    updatePostureIntegration: ["PATCH", "/posture/integrations/pUnknownCNTRL", NOTHING],
+    deletePostureIntegration: ["DELETE", "/posture/integrations/pUnknownCNTRL"],
+  },
+} as const satisfies Record<string, Record<string, Request>>;
+
+/** Every request. */
+export const RESOURCE_REQUESTS = {
+  getTailnetSettings: ["GET", "/tailnet/-/settings"],
+  ...READING.dns,
+  ...READING.account_settings,
+  ...READING.feature_settings,
+  ...WRITING.dns,
+  ...WRITING.settings,
+  ...WRITING.account_settings,
+  ...WRITING.feature_settings,
+} as const;
+
+type ResourceOperation = keyof typeof RESOURCE_REQUESTS;
+
+const names = (...groups: object[]) => groups.flatMap((group) => Object.keys(group)) as ResourceOperation[];
+const READ_ALL = ["getTailnetSettings", ...names(...Object.values(READING))] as ResourceOperation[];
+
+/** What each role may ask for (api-v2.md 1.11). */
+export const MAY_RESOURCES: Record<Role, readonly ResourceOperation[]> = {
+  owner: names(RESOURCE_REQUESTS),
+  admin: names(RESOURCE_REQUESTS),
+  "it-admin": [...READ_ALL, ...names(WRITING.settings, WRITING.feature_settings)],
+  "network-admin": [...READ_ALL, ...names(WRITING.dns, WRITING.settings)],
+  "billing-admin": ["getTailnetSettings", ...names(READING.account_settings, WRITING.account_settings)],
+  auditor: READ_ALL,
+  member: ["getTailnetSettings"],
+};
