@@ -21,6 +21,7 @@ import {
 import { parseListenAddress } from "../daemon/metrics-server.ts";
 import type { Log } from "../log.ts";
 import { type Certificate, readCertificate, selfSignedCertificate } from "./certificate.ts";
+import { followCertificate } from "./follow-certificate.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
 import { parseUpstream } from "./upstream/upstream.ts";
 
@@ -73,7 +74,7 @@ async function run(argv: readonly string[]): Promise<number> {
   // Before anybody is told that the gateway is ready: whoever waits for that may send a signal at once.
   const signalled = nextSignal();
   const certSha256 = options.https?.certificate.sha256;
-  followCertificate(values, gateway, { sha256: certSha256, log });
+  keepCertificateFresh(values, gateway, { sha256: certSha256, log });
   const ports = await gateway.open();
   log.info("listening", { ...ports, certSha256, upstream: options.upstream.origin, pid: process.pid });
   announceReady(fds, { ...ports, certSha256 });
@@ -114,27 +115,19 @@ async function certificateOf(values: Values): Promise<Certificate> {
 
 const CERTIFICATE_CHECK_MS = 60_000;
 
-/** Takes up a renewed certificate; a broken one is reported and the old one stays. */
-function followCertificate(
-  values: Values,
+/** A given certificate is read again every minute, and at once on SIGHUP. */
+function keepCertificateFresh(
+  { "tls-cert": certFile, "tls-key": keyFile }: Values,
   gateway: Gateway,
   { sha256, log }: { readonly sha256: string | undefined; readonly log: Log },
 ): void {
-  const { "tls-cert": certFile, "tls-key": keyFile } = values;
   if (certFile === undefined || keyFile === undefined) return;
-  let current = sha256;
-  const check = async () => {
-    try {
-      const certificate = await readCertificate(certFile, keyFile);
-      if (current !== certificate.sha256) {
-        gateway.useCertificate(certificate);
-        log.info("certificate renewed", { certSha256: certificate.sha256 });
-      }
-      current = certificate.sha256;
-    } catch (error) {
-      log.warn("certificate not renewed", { detail: (error as Error).message });
-    }
-  };
+  const check = followCertificate({
+    read: () => readCertificate(certFile, keyFile),
+    use: (certificate) => gateway.useCertificate(certificate),
+    inUse: sha256,
+    log,
+  });
   setInterval(() => void check(), CERTIFICATE_CHECK_MS).unref();
   process.on("SIGHUP", () => void check());
 }
