@@ -14,6 +14,7 @@ import type { authKeys, nodes, pendingRegistrations, users } from "./schema/inde
 export function toNode(row: InferSelectModel<typeof nodes>): Node {
   return {
     ...row,
+    isUserSuspended: false, // openTailnet() has the users
     machineKey: row.machineKey as MachineKey,
     nodeKey: row.nodeKey as NodeKey,
     discoKey: row.discoKey as DiscoKey | null,

@@ -52,6 +52,7 @@ const node: Node = {
   keyExpiresAt: 9_007_199_254_740_991,
   isKeyExpiryDisabled: false,
   isAuthorized: true,
+  isUserSuspended: false,
   isEphemeral: true,
   approvedRoutes: ["10.0.0.0/8"],
   isOnline: true,

@@ -56,6 +56,8 @@ export interface MapStream extends StreamBase {
   readonly kind: "map";
   readonly nodeId: number;
   readonly nodeKey: NodeKey;
+  /** The client wants itself and no peers (OmitPeers). */
+  readonly omitsPeers: boolean;
 }
 
 /** A register request that waits for a person. */

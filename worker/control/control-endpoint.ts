@@ -40,6 +40,7 @@ export type ControlReply =
       readonly kind: "map-stream";
       readonly nodeId: number;
       readonly nodeKey: NodeKey;
+      readonly omitsPeers: boolean;
       readonly first: () => Uint8Array;
     }
   /** Stay open until the pending registration is decided. */

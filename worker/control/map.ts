@@ -24,7 +24,7 @@ export const map: ControlHandler = (request, context) => {
 function stream(node: Node, wanted: MapRequest, { runtime, now }: ControlContext): ControlReply {
   const first = () =>
     mapFrame(runtime.encoder.full(runtime.tailnet, runtime.tailnet.nodes.get(node.id) ?? node, now, wanted.omitsPeers));
-  return { kind: "map-stream", nodeId: node.id, nodeKey: wanted.nodeKey, first };
+  return { kind: "map-stream", nodeId: node.id, nodeKey: wanted.nodeKey, omitsPeers: wanted.omitsPeers, first };
 }
 
 function report(node: Node, wanted: MapRequest, { runtime, now }: ControlContext): Node {

@@ -24,6 +24,12 @@ export interface NetmapDelta {
   hasNewDns: boolean;
 }
 
+/** What of a delta a stream is told that shows no peers. */
+export function withoutPeers(delta: NetmapDelta): NetmapDelta {
+  const none = new Set<NodeId>();
+  return { ...delta, wholePeers: none, newPeers: none, removedPeers: none, patches: new Map(), userIds: new Set() };
+}
+
 /** The nodes that have a map stream open. */
 export interface Watching {
   has(id: NodeId): boolean;

@@ -3,7 +3,7 @@
 import { hostinfoForPeers } from "../protocol/control/hostinfo.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import type { PeerChange } from "../protocol/control/node.ts";
-import { keyExpiryOf, type Node } from "../tailnet/entities/node.ts";
+import { keyExpiryOf, type Node, takesPart } from "../tailnet/entities/node.ts";
 
 /** How a node's change looks to those who see it before and after. */
 export type PeerDifference = "none" | "whole" | PeerChange;
@@ -41,7 +41,7 @@ function needsWholeNode(before: Node, after: Node): boolean {
     after.userId !== before.userId ||
     after.ipv4 !== before.ipv4 ||
     after.ipv6 !== before.ipv6 ||
-    after.isAuthorized !== before.isAuthorized ||
+    takesPart(after) !== takesPart(before) ||
     (after.discoKey === null && before.discoKey !== null) ||
     (keyExpiryOf(after) === null) !== (keyExpiryOf(before) === null) ||
     (after.homeDerp === 0 && before.homeDerp !== 0) ||
@@ -68,7 +68,7 @@ export function needsNewSelf(before: Node, after: Node): boolean {
     after.userId !== before.userId ||
     after.ipv4 !== before.ipv4 ||
     after.ipv6 !== before.ipv6 ||
-    after.isAuthorized !== before.isAuthorized ||
+    takesPart(after) !== takesPart(before) ||
     keyExpiryOf(after) !== keyExpiryOf(before) ||
     !sameList(after.tags, before.tags)
   );

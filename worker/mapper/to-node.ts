@@ -4,7 +4,7 @@ import type { CapMap } from "../protocol/control/filter-rule.ts";
 import { hostinfoForPeers } from "../protocol/control/hostinfo.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import type { WireNode } from "../protocol/control/node.ts";
-import { keyExpiryOf, type Node } from "../tailnet/entities/node.ts";
+import { keyExpiryOf, type Node, takesPart } from "../tailnet/entities/node.ts";
 import { TAGGED_DEVICES_USER_ID } from "../tailnet/entities/user.ts";
 
 /** What a node's record does not say: how the policy lets a viewer, or the node itself, see it. */
@@ -44,7 +44,7 @@ function common(node: Node, view: NodeView, magicDnsSuffix: string) {
     Cap: node.capabilityVersion,
     ...(node.tags.length > 0 && { Tags: node.tags }),
     ...(view.routes.primary.length > 0 && { PrimaryRoutes: view.routes.primary }),
-    MachineAuthorized: node.isAuthorized,
+    MachineAuthorized: takesPart(node),
   };
 }
 

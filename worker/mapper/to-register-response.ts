@@ -2,7 +2,7 @@
 // shows `Error` to its user.
 import { formatTime } from "../protocol/control/json.ts";
 import type { RegisterResponse, WireLogin, WireUser } from "../protocol/control/register.ts";
-import type { Node } from "../tailnet/entities/node.ts";
+import { type Node, takesPart } from "../tailnet/entities/node.ts";
 import { TAGGED_DEVICES_USER_ID } from "../tailnet/entities/user.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import { fullName } from "./to-node.ts";
@@ -22,7 +22,7 @@ const EMPTY: RegisterResponse = {
 /** Success: who the node belongs to. */
 export function toRegistered(tailnet: Tailnet, node: Node, magicDnsSuffix: string): RegisterResponse {
   const [user, login] = identityOf(tailnet, node, magicDnsSuffix);
-  return { ...EMPTY, User: user, Login: login, MachineAuthorized: node.isAuthorized };
+  return { ...EMPTY, User: user, Login: login, MachineAuthorized: takesPart(node) };
 }
 
 /**

@@ -241,8 +241,8 @@ export class ControlServer {
         this.#park(connection, streamId, reply.pendingId);
         return;
       case "map-stream": {
-        const { nodeId, nodeKey } = reply;
-        this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey }, reply.first);
+        const { nodeId, nodeKey, omitsPeers, first } = reply;
+        this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey, omitsPeers }, first);
         return;
       }
     }

@@ -14,7 +14,7 @@ import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
-import { isKeyExpired } from "../tailnet/entities/node.ts";
+import { isServed } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { type AdministrationCall, administer } from "./administration/administration.ts";
 import { ControlServer } from "./control-server.ts";
@@ -88,7 +88,7 @@ export class TailnetObject extends DurableObject<Env> {
   mayUseRelay(nodeKey: string): boolean {
     const key = parseNodeKey(nodeKey);
     const node = key === undefined ? undefined : nodeByKey(this.#tailnet().tailnet, key);
-    return node?.isAuthorized === true && !isKeyExpired(node, Date.now());
+    return node !== undefined && isServed(node, Date.now());
   }
 
   /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */

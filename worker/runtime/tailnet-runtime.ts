@@ -4,7 +4,7 @@ import type { TailnetStore } from "../../db/tailnet-store.ts";
 import type { ControlConnection } from "../connection/control-connection.ts";
 import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 import type { Deployment } from "../mapper/deployment.ts";
-import { netmapDeltas } from "../mapper/netmap-delta.ts";
+import { netmapDeltas, withoutPeers } from "../mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
 import { toHex } from "../protocol/bytes.ts";
@@ -14,9 +14,9 @@ import type { Change, Decision } from "../tailnet/change.ts";
 import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
-import type { Effects } from "../tailnet/effects.ts";
+import { type Effects, endsStreams, losesItsKey } from "../tailnet/effects.ts";
 import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
-import { isKeyExpired, type Node } from "../tailnet/entities/node.ts";
+import type { Node } from "../tailnet/entities/node.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
@@ -91,17 +91,10 @@ export class TailnetRuntime {
     const touched = new Set<ControlConnection>();
     this.#deliverDeltas(effects, sessions, now, touched);
     const revoked: NodeKey[] = [];
-    for (const [id, { before, after }] of effects.nodes) {
-      if (before === null || !losesItsKey(before, after, now)) continue;
-      revoked.push(before.nodeKey);
-      const farewell = after === null ? mapFrame(this.encoder.farewell(this.tailnet, before, now)) : undefined;
-      for (const { connection, stream } of [...sessions.mapsOf(id)]) {
-        if (after !== null && after.nodeKey === stream.nodeKey && isServed(after, now)) continue;
-        if (farewell !== undefined) connection.push(stream.id, farewell, now);
-        sessions.remove({ connection, stream });
-        connection.endStream(stream.id, now);
-        touched.add(connection);
-      }
+    for (const effect of effects.nodes.values()) {
+      if (effect.before === null) continue;
+      if (losesItsKey(effect, now)) revoked.push(effect.before.nodeKey);
+      if (endsStreams(effect, now)) this.#endStreams(effect.before, effect.after, now, touched);
     }
     if (revoked.length > 0) this.#ports.revoke(revoked);
     for (const connection of touched) connection.flush();
@@ -109,15 +102,34 @@ export class TailnetRuntime {
       for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
   }
 
+  /**
+   * Ends a node's map streams. Its client asks anew and is told where it stands; that of a deleted node is told to log
+   * in (control-protocol.md 5.15).
+   */
+  #endStreams(before: Node, after: Node | null, now: number, touched: Set<ControlConnection>): void {
+    const sessions = this.#ports.sessions();
+    const farewell = after === null ? mapFrame(this.encoder.farewell(this.tailnet, before, now)) : undefined;
+    for (const { connection, stream } of [...sessions.mapsOf(before.id)]) {
+      if (farewell !== undefined) connection.push(stream.id, farewell, now);
+      sessions.remove({ connection, stream });
+      connection.endStream(stream.id, now);
+      touched.add(connection);
+    }
+    // Nobody else notes the end of a stream that the server ended; without it, a client that does not come back would
+    // count as online for ever.
+    if (after !== null) this.execute(TAILNET_ACTOR, (tailnet) => disconnectNode(tailnet, after.id, now));
+  }
+
   #deliverDeltas(effects: Effects, sessions: SessionIndex, now: number, touched: Set<ControlConnection>): void {
     const frames = new Map<string, Uint8Array>();
     for (const [viewer, delta] of netmapDeltas(this.tailnet, effects, sessions.watching)) {
       const node = this.tailnet.nodes.get(viewer);
-      const text = node === undefined ? undefined : this.encoder.delta(this.tailnet, node, delta);
-      if (text === undefined) continue;
-      const framed = frames.get(text) ?? mapFrame(text);
-      frames.set(text, framed);
+      if (node === undefined) continue;
       for (const { connection, stream } of sessions.mapsOf(viewer)) {
+        const text = this.encoder.delta(this.tailnet, node, stream.omitsPeers ? withoutPeers(delta) : delta);
+        if (text === undefined) continue;
+        const framed = frames.get(text) ?? mapFrame(text);
+        frames.set(text, framed);
         connection.push(stream.id, framed, now);
         touched.add(connection);
       }
@@ -135,18 +147,4 @@ export class TailnetRuntime {
     });
     this.#apply(TAILNET_ACTOR, changes, now);
   }
-}
-
-function isServed(node: Node, now: number): boolean {
-  return node.isAuthorized && !isKeyExpired(node, now);
-}
-
-/**
- * Whether a node's key stops being good: the node is gone, may not be served any more, or has replaced it. Its streams
- * and relay connections end; the client then asks anew and is told where it stands, and a deleted one has been told to
- * log in (control-protocol.md 5.15).
- */
-function losesItsKey(before: Node, after: Node | null, now: number): boolean {
-  if (after === null || after.nodeKey !== before.nodeKey) return true;
-  return isServed(before, now) && !isServed(after, now);
 }

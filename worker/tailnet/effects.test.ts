@@ -74,6 +74,8 @@ describe("a node's key and its streams", () => {
     ["is deleted", {}, null, true, true],
     ["rotates its key", {}, { nodeKey: nodeKey(2) }, true, true],
     ["loses its approval", {}, unauthorised, true, true],
+    ["loses its user to a suspension", {}, { isUserSuspended: true }, true, true],
+    ["has its user back", { isUserSuspended: true }, {}, false, true],
     ["is expired by a command", {}, expired, true, true],
     ["expired by time and is taken offline", { keyExpiresAt: now }, expired, true, true],
     ["was expired already", expired, { ...expired, name: "other" }, false, false],

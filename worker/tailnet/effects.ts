@@ -2,7 +2,7 @@
 // (objects/) turns effects into messages for the nodes they concern and for nobody else.
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
 import type { CollectionName } from "./entities/configuration/collections.ts";
-import { isKeyExpired, isServed, type Node, type NodeId } from "./entities/node.ts";
+import { isKeyExpired, isServed, type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
 
 /** A node before and after; null: it did not or does not exist. */
@@ -57,7 +57,7 @@ export function endsStreams(effect: NodeEffect, now: number): boolean {
 
 /** A key that expires by time does so without a change; the node was online until the change that takes it offline. */
 function wasServed(node: Node, now: number): boolean {
-  return node.isAuthorized && (node.isOnline || !isKeyExpired(node, now));
+  return takesPart(node) && (node.isOnline || !isKeyExpired(node, now));
 }
 
 /** What happened to one peer in one viewer's list. */

@@ -47,6 +47,24 @@ describe("evolve", () => {
     expect(t.effects.policy).toEqual([]);
   });
 
+  it("takes the nodes of a suspended user out, and back in with the user", () => {
+    const carol = t.user("carol");
+    const c = t.join({ machine: 3, key: 3, authKey: t.authKey(carol) });
+    t.apply([{ type: "user-put", user: { ...ann, isSuspended: true } }]);
+    expect(t.tailnet.engine.peersOf(c.id)).toEqual([]);
+    expect([a, b, c].map((node) => t.node(node).isUserSuspended)).toEqual([true, true, false]);
+    expect([...t.effects.nodes.keys()]).toEqual([a.id, b.id]);
+    t.report(a, { OS: "other" });
+    expect(t.node(a).isUserSuspended).toBe(true);
+    t.apply([{ type: "user-put", user: ann }]);
+    expect(t.tailnet.engine.peersOf(c.id)).toEqual([a.id, b.id]);
+  });
+
+  it("leaves a suspended user's name change to the user", () => {
+    t.apply([{ type: "user-put", user: { ...ann, displayName: "Anna" } }]);
+    expect(t.effects.nodes.size).toBe(0);
+  });
+
   it("tells of users, and of settings as they were before the first change", () => {
     t.apply([
       { type: "user-put", user: { ...ann, loginName: "anna@example.com" } },

@@ -3,9 +3,9 @@ import { parsePolicy } from "../policy/parse.ts";
 import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import { putRecord } from "./entities/configuration/collections.ts";
-import type { Node, NodeId } from "./entities/node.ts";
+import { type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { User } from "./entities/user.ts";
-import { indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
+import { followingUser, indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
 
 /** Applies changes in order. They have been stored, so nothing here may fail. */
 export function evolve(tailnet: Tailnet, changes: readonly Change[]): Effects {
@@ -60,13 +60,14 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
   }
 }
 
-function putNode(tailnet: Tailnet, node: Node, effects: Effects): void {
+function putNode(tailnet: Tailnet, given: Node, effects: Effects): void {
+  const node = followingUser(tailnet.users, given);
   const before = tailnet.nodes.get(node.id) ?? null;
   if (before !== null) unindexNode(tailnet, before);
   indexNode(tailnet, node);
   noteNode(effects, node.id, before, node);
-  if (node.isAuthorized) effects.policy.push(tailnet.engine.setNode(policyNodeOf(node)));
-  else if (before?.isAuthorized) effects.policy.push(tailnet.engine.removeNode(node.id));
+  if (takesPart(node)) effects.policy.push(tailnet.engine.setNode(policyNodeOf(node)));
+  else if (before !== null && takesPart(before)) effects.policy.push(tailnet.engine.removeNode(node.id));
 }
 
 function removeNode(tailnet: Tailnet, id: NodeId, effects: Effects): void {
@@ -74,7 +75,7 @@ function removeNode(tailnet: Tailnet, id: NodeId, effects: Effects): void {
   if (before === undefined) return;
   unindexNode(tailnet, before);
   noteNode(effects, id, before, null);
-  if (before.isAuthorized) effects.policy.push(tailnet.engine.removeNode(id));
+  if (takesPart(before)) effects.policy.push(tailnet.engine.removeNode(id));
 }
 
 function noteNode(effects: Effects, id: NodeId, before: Node | null, after: Node | null): void {
@@ -83,9 +84,13 @@ function noteNode(effects: Effects, id: NodeId, before: Node | null, after: Node
 }
 
 function putUser(tailnet: Tailnet, user: User, effects: Effects): void {
+  const before = tailnet.users.get(user.id);
   indexUser(tailnet, user);
   effects.users.add(user.id);
   effects.policy.push(tailnet.engine.setUser({ id: user.id, loginName: user.loginName, role: user.role }));
+  if (before === undefined || before.isSuspended === user.isSuspended) return;
+  const owned = [...tailnet.nodes.values()].filter((node) => node.userId === user.id);
+  for (const node of owned) putNode(tailnet, node, effects);
 }
 
 function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): void {

@@ -15,7 +15,7 @@ import type { Counters, PolicyVersion } from "./change.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
 import { noRecords, putRecord, type RecordPut, type Records } from "./entities/configuration/collections.ts";
-import { effectiveRoutes, type Node, type NodeId } from "./entities/node.ts";
+import { effectiveRoutes, type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
 import type { User } from "./entities/user.ts";
@@ -64,8 +64,9 @@ export interface Tailnet {
 export function openTailnet(stored: StoredTailnet): Tailnet {
   const parsed = parsePolicy(stored.policy.text);
   if (!parsed.ok) throw new Error(`stored policy does not compile: ${parsed.problems[0]?.message}`);
-  const nodes = [...stored.nodes];
   const users = [...stored.users];
+  const usersById = new Map(users.map((user) => [user.id, user]));
+  const nodes = [...stored.nodes].map((node) => followingUser(usersById, node));
   const tailnet: Tailnet = {
     users: new Map(),
     nodes: new Map(),
@@ -86,7 +87,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     engine: new PolicyEngine({
       policy: parsed.policy,
       users,
-      nodes: nodes.filter((node) => node.isAuthorized).map(policyNodeOf),
+      nodes: nodes.filter(takesPart).map(policyNodeOf),
       primaries: stored.primaries,
     }),
   };
@@ -94,6 +95,12 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   for (const user of users) indexUser(tailnet, user);
   for (const node of nodes) indexNode(tailnet, node);
   return tailnet;
+}
+
+/** The node as its user's record has it: suspended with the user, restored with the user. */
+export function followingUser(users: ReadonlyMap<number, User>, node: Node): Node {
+  const isUserSuspended = node.userId !== null && users.get(node.userId)?.isSuspended === true;
+  return isUserSuspended === node.isUserSuspended ? node : { ...node, isUserSuspended };
 }
 
 /** What the policy engine needs to know of a node. */
@@ -191,12 +198,13 @@ export function checkInvariants(tailnet: Tailnet): void {
 function* problemsOf(tailnet: Tailnet, node: Node): Generator<string> {
   if ((node.userId === null) !== node.tags.length > 0) yield "has user and tags, or neither";
   if (node.userId !== null && !tailnet.users.has(node.userId)) yield "has an unknown user";
+  if (followingUser(tailnet.users, node) !== node) yield "does not follow its user's suspension";
   if (tailnet.nodeByKey.get(node.nodeKey) !== node.id) yield "shares its node key";
   if (tailnet.nodeByStableId.get(node.stableId) !== node.id) yield "shares its stable id";
   if (tailnet.nodeByName.get(node.name) !== node.id) yield "shares its name";
   if (tailnet.nodeByIpv4.get(node.ipv4) !== node.id) yield "shares its address";
   if (!tailnet.nodesByMachine.get(node.machineKey)?.has(node.id)) yield "is not under its machine";
   if (node.id >= tailnet.counters.nextNodeId) yield "is above the counter";
-  if ((tailnet.engine.sshPolicyOf(node.id) !== null) !== node.isAuthorized) yield "is in the engine or not, wrongly";
+  if ((tailnet.engine.sshPolicyOf(node.id) !== null) !== takesPart(node)) yield "is in the engine or not, wrongly";
   if (!node.isOnline && node.disconnectedAt !== null) yield "lost its stream while offline";
 }

@@ -130,6 +130,7 @@ export function node(id: number, more: Partial<Node> = {}): Node {
     keyExpiresAt: null,
     isKeyExpiryDisabled: false,
     isAuthorized: true,
+    isUserSuspended: false,
     isEphemeral: false,
     approvedRoutes: [],
     isOnline: false,

@@ -72,7 +72,7 @@ function renewNode(tailnet: Tailnet, login: Login, existing: Node, context: Comm
   const renewed: Node = {
     ...present,
     ...fieldsOfLogin(tailnet, login, context),
-    isAuthorized: existing.isAuthorized || login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
+    isAuthorized: existing.isAuthorized || login.isPreauthorized, // what an administrator withdrew stays withdrawn
     isKeyExpiryDisabled: login.tags.length > 0 ? false : existing.isKeyExpiryDisabled,
   };
   const described = describeNode(tailnet, renewed, login.hostinfo, login.capabilityVersion);
@@ -100,6 +100,7 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
     capabilityVersion: login.capabilityVersion,
     createdAt: context.now,
     isKeyExpiryDisabled: false,
+    isUserSuspended: false,
     isAuthorized: login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
     approvedRoutes: [],
     isOnline: false,

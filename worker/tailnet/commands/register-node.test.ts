@@ -261,3 +261,24 @@ describe("a page that was approved", () => {
     expect(t.register({ machine: 2, key: 2 })).toEqual({ kind: "registered", node });
   });
 });
+
+describe("a node whose user is suspended", () => {
+  const t = new TestTailnet({ policy: `{ "tagOwners": { "tag:a": ["ann@example.com"] } }` });
+  const [ann, bob] = [t.user("ann"), t.user("bob")];
+  const toOwner = t.authKey(ann);
+  t.join({ machine: 1, key: 1, authKey: toOwner });
+  t.apply([{ type: "user-put", user: { ...ann, isSuspended: true } }]);
+
+  it.each([
+    ["as it is", {}],
+    ["with its used-up auth key", { authKey: toOwner }],
+  ])("is told so when it registers %s", (_, more) => {
+    const reason = "authKey" in more ? "auth-key-used" : "user-suspended";
+    expect(t.refusal(t.decideRegister({ machine: 1, key: 1, ...more }))).toEqual({ reason });
+  });
+
+  it("may log out, and its device may join for another user", () => {
+    expect(t.register({ machine: 1, key: 2, authKey: t.authKey(bob) }).kind).toBe("registered");
+    expect(t.register({ machine: 1, key: 1, expiresAt: 123_000 }).kind).toBe("logged-out");
+  });
+});

@@ -32,11 +32,12 @@ export function registerNode(
     if (node !== undefined) return shortenExpiry(node, request.expiresAt);
   }
   if (request.followup !== "") return awaitLogin(tailnet, registration, context);
-  if (node !== undefined && !isKeyExpired(node, context.now)) {
+  if (node !== undefined && !node.isUserSuspended && !isKeyExpired(node, context.now)) {
     const refreshed = refreshNode(tailnet, node, request, context.now);
     if (refreshed !== undefined) return refreshed;
   }
   if (request.authKey !== "") return registerWithAuthKey(tailnet, registration, context);
+  if (node?.isUserSuspended) return refused({ reason: "user-suspended" });
   if (node !== undefined) return decided({ kind: "key-expired" });
   return awaitLogin(tailnet, registration, context);
 }

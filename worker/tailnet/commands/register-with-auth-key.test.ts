@@ -284,6 +284,14 @@ describe("device approval", () => {
 });
 
 describe("a login page that still waits", () => {
+  it("stays withdrawn through a new login, though new devices need no approval", () => {
+    t = new TestTailnet({ policy: POLICY });
+    ann = t.user("ann");
+    const node = t.join({ machine: 1, key: 1, authKey: t.authKey(ann) });
+    t.apply([{ type: "node-put", node: { ...node, isAuthorized: false } }]);
+    expect(t.join({ machine: 1, key: 2, replaces: 1, authKey: t.authKey(ann) }).isAuthorized).toBe(false);
+  });
+
   it("cannot be approved any more once the device has joined by a key", () => {
     const page = t.register({ machine: 1, key: 1 });
     if (page.kind !== "login") throw new Error("expected a login page");

@@ -3,6 +3,7 @@ import { DEFAULT_POLICY } from "../../policy/authority.ts";
 import { type Policy, parsePolicy } from "../../policy/parse.ts";
 import { checkPolicyTests, type TestFailure } from "../../policy/policy-tests.ts";
 import { type Change, type Decision, decided, type PolicyVersion, refused } from "../change.ts";
+import { takesPart } from "../entities/node.ts";
 import { policyNodeOf, type Tailnet } from "../tailnet.ts";
 import { approveUnderPolicy } from "./auto-approval.ts";
 
@@ -31,6 +32,6 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
 
 /** The tests of a policy that fail, were it in force now. */
 export function failedTests(tailnet: Tailnet, policy: Policy): readonly TestFailure[] {
-  const nodes = [...tailnet.nodes.values()].filter((node) => node.isAuthorized).map(policyNodeOf);
+  const nodes = [...tailnet.nodes.values()].filter(takesPart).map(policyNodeOf);
   return checkPolicyTests(policy, tailnet.users.values(), nodes)?.data ?? [];
 }

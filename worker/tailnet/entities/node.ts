@@ -37,6 +37,8 @@ export interface Node {
   /** The stored expiry has no effect. */
   readonly isKeyExpiryDisabled: boolean;
   readonly isAuthorized: boolean;
+  /** Its user is suspended. Follows the user's record and is not stored (evolve.ts). */
+  readonly isUserSuspended: boolean;
   readonly isEphemeral: boolean;
   /** Prefixes that an administrator or the policy approved, advertised now or not; sorted. */
   readonly approvedRoutes: readonly string[];
@@ -56,9 +58,14 @@ export function isKeyExpired(node: Node, now: number): boolean {
   return at !== null && at <= now;
 }
 
-/** Tells whether the node gets a netmap with peers and rules: it is authorised and its key is valid. */
+/** Tells whether the node takes part in the tailnet at all: it is authorised and its user is not suspended. */
+export function takesPart(node: Node): boolean {
+  return node.isAuthorized && !node.isUserSuspended;
+}
+
+/** Tells whether the node gets a netmap with peers and rules: it takes part and its key is valid. */
 export function isServed(node: Node, now: number): boolean {
-  return node.isAuthorized && !isKeyExpired(node, now);
+  return takesPart(node) && !isKeyExpired(node, now);
 }
 
 /** The key expiry in force: null when there is none or it is disabled. */
