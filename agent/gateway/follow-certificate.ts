@@ -6,9 +6,9 @@ import type { Certificate } from "./certificate.ts";
 /** What following a certificate needs. */
 export interface CertificateSource {
   /** Reads the certificate as it is now. @throws Error when it cannot be used */
-  read(): Promise<Certificate>;
+  readonly read: () => Promise<Certificate>;
   /** Puts a certificate in place. */
-  use(certificate: Certificate): void;
+  readonly use: (certificate: Certificate) => void;
   /** SHA-256 of the certificate in use. */
   readonly inUse: string | undefined;
   readonly log: Log;
