@@ -23,10 +23,14 @@ import type { Log } from "../log.ts";
 import { type Certificate, readCertificate, selfSignedCertificate } from "./certificate.ts";
 import { followCertificate } from "./follow-certificate.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
-import { parseUpstream } from "./upstream/upstream.ts";
+import { parseHostMap } from "./upstream/routes.ts";
 
 const OPTIONS = {
-  upstream: { type: "string", value: "URL", help: "Origin of the Worker, http or https; needed" },
+  upstream: {
+    type: "list",
+    value: "[HOST=]URL",
+    help: "Origin of the Worker, http or https, of every host or of the one that clients name; needed",
+  },
   listen: { type: "string", value: "ADDR", help: "Address to listen on; all addresses when not given" },
   "http-port": { type: "string", value: "PORT", default: "80", help: 'Plain port; 0 for any free one, "off" for none' },
   "https-port": { type: "string", value: "PORT", default: "443", help: 'TLS port; 0 for any free one, "off" for none' },
@@ -53,6 +57,7 @@ const HELP: CommandHelp = {
   examples: [
     "flarescale gateway --upstream https://control.example.com --state /var/lib/flarescale",
     "flarescale gateway --upstream https://control.example.com --tls-cert fullchain.pem --tls-key privkey.pem",
+    "flarescale gateway --upstream one.example=https://one.workers.dev --upstream two.example=https://two.workers.dev",
     "flarescale gateway --upstream http://127.0.0.1:8787 --listen 127.0.0.1 --http-port 8080 --https-port off",
   ],
   exitCodes: ["ended by SIGTERM or SIGINT", "could not start, or failed", "the command line makes no sense"],
@@ -76,7 +81,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const certSha256 = options.https?.certificate.sha256;
   keepCertificateFresh(values, gateway, { sha256: certSha256, log });
   const ports = await gateway.open();
-  log.info("listening", { ...ports, certSha256, upstream: options.upstream.origin, pid: process.pid });
+  log.info("listening", { ...ports, certSha256, upstream: values.upstream.join(", "), pid: process.pid });
   announceReady(fds, { ...ports, certSha256 });
   const signal = await signalled;
   log.info("draining", { signal, bridges: gateway.bridges, seconds: drainSeconds });
@@ -87,15 +92,13 @@ async function run(argv: readonly string[]): Promise<number> {
 }
 
 async function optionsOf(values: Values, log: Log): Promise<GatewayOptions> {
-  if (values.upstream === undefined) {
-    throw new UsageError("--upstream is needed: the origin of your Worker, as https://control.example.com");
-  }
+  const upstreams = parseHostMap(values.upstream);
   const httpPort = portOf("http-port", values["http-port"]);
   const httpsPort = portOf("https-port", values["https-port"]);
   if (httpPort === undefined && httpsPort === undefined) throw new UsageError("one of the two ports must be on");
   const metrics = values["metrics-listen"];
   return {
-    upstream: parseUpstream(values.upstream),
+    upstreams,
     listen: values.listen,
     httpPort,
     https: httpsPort === undefined ? undefined : { port: httpsPort, certificate: await certificateOf(values) },

@@ -1,4 +1,4 @@
-// A gateway: its ports, its one upstream and its bridges, put together. It holds no keys and nothing about any client
+// A gateway: its ports, its upstreams and its bridges, put together. It holds no keys and nothing about any client
 // beyond the life of a connection, so that any number of gateways serve the same Worker and each may be killed at will.
 import type http from "node:http";
 import type https from "node:https";
@@ -16,12 +16,11 @@ import { DIAL_BUDGET_MS } from "./limits.ts";
 import { type Handlers, httpServer, httpsServer } from "./listener.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { DialLimiter } from "./upstream/dial-limiter.ts";
-import { Dialer } from "./upstream/dialer.ts";
-import { createUpstream, type Upstream } from "./upstream/upstream.ts";
+import { type HostMap, Routes } from "./upstream/routes.ts";
 
 /** How a gateway is set up. A port of 0 takes any free one; a part that is undefined does not exist. */
 export interface GatewayOptions {
-  readonly upstream: URL;
+  readonly upstreams: HostMap;
   /** Address of both ports; all addresses when undefined. */
   readonly listen?: string | undefined;
   readonly httpPort?: number | undefined;
@@ -54,7 +53,7 @@ export interface DrainReport {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #log: Log;
-  readonly #upstream: Upstream;
+  readonly #routes: Routes;
   readonly #metrics: Metrics;
   readonly #bridges: Bridges;
   readonly #http: http.Server | undefined;
@@ -67,11 +66,11 @@ export class Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#log = throttledLog(options.log);
-    this.#upstream = createUpstream(options.upstream);
     const limiter = new DialLimiter(options.dialsPerSecond, DIAL_BUDGET_MS);
+    this.#routes = new Routes(options.upstreams, limiter);
     this.#metrics = createMetrics(() => ({ bridges: this.#bridges, queuedDials: () => limiter.queued }));
     this.#bridges = new Bridges(limiter, (bridge, cause, ageMs) => this.#noteEnd(bridge, cause, ageMs));
-    const handlers = this.#handlers(new Dialer(this.#upstream, limiter));
+    const handlers = this.#handlers();
     if (options.httpPort !== undefined) this.#http = httpServer(handlers);
     if (options.https !== undefined) this.#https = httpsServer(options.https.certificate, handlers);
     if (options.stunPort !== undefined) this.#stun = this.#stunServer(options.stunPort);
@@ -130,7 +129,7 @@ export class Gateway {
     this.#stun?.close();
     this.#metricsServer?.close();
     this.#metricsServer?.closeAllConnections();
-    this.#upstream.close();
+    this.#routes.close();
     this.#bridges.close();
   }
 
@@ -139,10 +138,9 @@ export class Gateway {
     return new StunServer({ addresses, port, registry: this.#metrics.registry, log: this.#log });
   }
 
-  #handlers(dialer: Dialer): Handlers {
+  #handlers(): Handlers {
     const parts = {
-      upstream: this.#upstream,
-      dialer,
+      routes: this.#routes,
       bridges: this.#bridges,
       metrics: this.#metrics,
       log: this.#log,

@@ -19,7 +19,7 @@ export interface TestGateway extends Ports {
 /** Starts a gateway before an upstream. */
 export async function startTestGateway(
   upstream: URL,
-  options: Partial<Pick<GatewayOptions, "https" | "metrics" | "dialsPerSecond">> = {},
+  options: Partial<Pick<GatewayOptions, "upstreams" | "https" | "metrics" | "dialsPerSecond">> = {},
 ): Promise<TestGateway> {
   const events: LogEvent[] = [];
   const at =
@@ -28,7 +28,8 @@ export async function startTestGateway(
       events.push({ level, message, fields });
     };
   const log: Log = { info: at("info"), warn: at("warn"), error: at("error") };
-  const gateway = new Gateway({ upstream, listen: "127.0.0.1", httpPort: 0, dialsPerSecond: 1_000, log, ...options });
+  const upstreams = { fallback: upstream, hosts: new Map() };
+  const gateway = new Gateway({ upstreams, listen: "127.0.0.1", httpPort: 0, dialsPerSecond: 1_000, log, ...options });
   const ports = await gateway.open();
   if (ports.httpPort === undefined) throw new Error("the plain port is not open");
   return { ...ports, httpPort: ports.httpPort, gateway, events };

@@ -6,8 +6,8 @@ import type { Log } from "../../log.ts";
 import { endToEnd, headerPairs, hintHeaders, isLoop, requestHeaders, responseHeaders } from "../http/headers.ts";
 import { BRIDGES_MAX } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
-import { CLIENT_GONE, type Dialer, type WebSocketTarget } from "../upstream/dialer.ts";
-import type { Upstream } from "../upstream/upstream.ts";
+import { CLIENT_GONE, type WebSocketTarget } from "../upstream/dialer.ts";
+import { type Route, type Routes, UNKNOWN_HOST } from "../upstream/routes.ts";
 import type { Bridge, Bridges, EndCause } from "./bridges.ts";
 import { type Refusal, writeRefusal } from "./refusal.ts";
 import { Relay } from "./relay.ts";
@@ -17,12 +17,16 @@ import { WaitingClient } from "./waiting-client.ts";
 
 /** What accepting works with. */
 export interface AcceptParts {
-  readonly upstream: Upstream;
-  readonly dialer: Dialer;
+  readonly routes: Routes;
   readonly bridges: Bridges;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly isDraining: () => boolean;
+}
+
+/** What a bridge comes about with, once it is known where it leads. */
+interface BridgeParts extends AcceptParts {
+  readonly route: Route;
 }
 
 /** Head of the answer to a native control client; it compares the value of `Upgrade` byte for byte. */
@@ -33,9 +37,11 @@ const DERP_HEAD = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnecti
 export function acceptUpgrade(parts: AcceptParts, request: IncomingMessage, socket: Socket, head: Buffer): void {
   const client = new WaitingClient(socket, head);
   const wanted = readUpgrade(request);
+  const route = parts.routes.find(request.headers.host);
   const obstacle = wanted.kind === "refused" ? wanted : findObstacle(parts, request);
   if (obstacle !== undefined) refuse(parts, client, obstacle, false);
-  else if (wanted.kind !== "refused") void bridge(parts, request, client, wanted);
+  else if (route === undefined) refuse(parts, client, UNKNOWN_HOST, isFastStart(wanted));
+  else if (wanted.kind !== "refused") void bridge({ ...parts, route }, request, client, wanted);
 }
 
 /** What keeps a sound request from getting a bridge; asked before the dial and once more after it. */
@@ -51,19 +57,18 @@ function findObstacle({ bridges, isDraining }: AcceptParts, request: IncomingMes
 }
 
 async function bridge(
-  parts: AcceptParts,
+  parts: BridgeParts,
   request: IncomingMessage,
   client: WaitingClient,
   wanted: UpgradeRequest,
 ): Promise<void> {
   const startedAt = performance.now();
-  const isFastStart = wanted.kind === "derp" && wanted.isFastStart;
   try {
     const outcome =
       wanted.kind === "websocket"
         ? await openRelay(parts, request, client)
         : await openTunnel(parts, request, client, wanted);
-    if (outcome.kind === "refused") refuse(parts, client, outcome, isFastStart);
+    if (outcome.kind === "refused") refuse(parts, client, outcome, isFastStart(wanted));
     else parts.metrics.dialed(wanted.kind, performance.now() - startedAt);
   } catch (error) {
     parts.log.error("bridge failed", { detail: error instanceof Error ? (error.stack ?? error.message) : "" });
@@ -72,12 +77,12 @@ async function bridge(
 }
 
 async function openTunnel(
-  parts: AcceptParts,
+  parts: BridgeParts,
   request: IncomingMessage,
   client: WaitingClient,
   wanted: Exclude<UpgradeRequest, { kind: "websocket" }>,
 ): Promise<Refusal | { readonly kind: "bridged" }> {
-  const outcome = await parts.dialer.openWebSocket(targetOf(request, wanted), client.gone);
+  const outcome = await parts.route.dialer.openWebSocket(targetOf(request, wanted), client.gone);
   if (outcome.kind === "refused") return outcome;
   const late = client.gone.aborted ? CLIENT_GONE : findObstacle(parts, request);
   if (late !== undefined) {
@@ -99,6 +104,10 @@ async function openTunnel(
   return { kind: "bridged" };
 }
 
+function isFastStart(wanted: UpgradeRequest | Refusal): boolean {
+  return wanted.kind === "derp" && wanted.isFastStart;
+}
+
 function targetOf(request: IncomingMessage, wanted: Exclude<UpgradeRequest, { kind: "websocket" }>): WebSocketTarget {
   const headers = hintHeaders(request);
   if (wanted.kind === "derp") return { path: "/derp", protocol: "derp", headers };
@@ -107,13 +116,13 @@ function targetOf(request: IncomingMessage, wanted: Exclude<UpgradeRequest, { ki
 }
 
 async function openRelay(
-  parts: AcceptParts,
+  parts: BridgeParts,
   request: IncomingMessage,
   client: WaitingClient,
 ): Promise<Refusal | { readonly kind: "bridged" }> {
   // Compression is not offered: the bytes are encrypted already, and the Worker would only pay for trying.
-  const headers = endToEnd(requestHeaders(request, parts.upstream.origin), isExtensions);
-  const outcome = await parts.dialer.openSwitched({ path: request.url ?? "/", headers }, client.gone);
+  const headers = endToEnd(requestHeaders(request, parts.route.upstream.origin), isExtensions);
+  const outcome = await parts.route.dialer.openSwitched({ path: request.url ?? "/", headers }, client.gone);
   if (outcome.kind === "refused") return outcome;
   const { socket, rawHeaders, head } = outcome.connection;
   const late = client.gone.aborted ? CLIENT_GONE : findObstacle(parts, request);
@@ -149,13 +158,13 @@ function ender({ bridges }: AcceptParts): (bridge: Bridge, cause: EndCause) => v
   return (bridge, cause) => bridges.end(bridge, cause);
 }
 
-function refuse({ metrics, log }: AcceptParts, client: WaitingClient, refusal: Refusal, isFastStart: boolean): void {
+function refuse({ metrics, log }: AcceptParts, client: WaitingClient, refusal: Refusal, isWordless: boolean): void {
   const { cause, status, detail } = refusal;
   metrics.refused(cause);
   client.release();
   if (cause !== "client-gone")
     log.warn("upgrade refused", { cause, status, detail, client: client.socket.remoteAddress });
   // A client that reads frames already must not be given words.
-  if (isFastStart || cause === "client-gone") client.socket.destroy();
+  if (isWordless || cause === "client-gone") client.socket.destroy();
   else writeRefusal(client.socket, refusal);
 }

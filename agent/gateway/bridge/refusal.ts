@@ -7,6 +7,7 @@ import { endLingering } from "./socket-end.ts";
 /** Why a bridge does not come about; a label of the metrics. */
 export type RefusalCause =
   | "bad-request"
+  | "unknown-host"
   | "loop"
   | "draining"
   | "bridge-limit"

@@ -9,12 +9,13 @@ import { ignoreUntilClose } from "../bridge/socket-end.ts";
 import { missingUpgrade, pathOf } from "../bridge/upgrade.ts";
 import { HTTP_IDLE_MS, HTTP_STREAM_IDLE_MS } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
+import { type Routes, UNKNOWN_HOST } from "../upstream/routes.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { isLoop, requestHeaders, responseHeaders } from "./headers.ts";
 
 /** What the pass-through works with. */
 export interface PassThroughParts {
-  readonly upstream: Upstream;
+  readonly routes: Routes;
   readonly metrics: Pick<Metrics, "answered">;
   readonly log: Log;
   /** While true, connections end with their current response. */
@@ -30,7 +31,10 @@ export function passThrough(parts: PassThroughParts): RequestHandler {
     if (parts.isDraining()) response.shouldKeepAlive = false;
     request.on("error", ignoreUntilClose);
     response.on("close", () => parts.metrics.answered(response.statusCode));
-    if (!answerHere(request, response)) forward(parts, request, response);
+    if (answerHere(request, response)) return;
+    const route = parts.routes.find(request.headers.host);
+    if (route === undefined) refuse(response, UNKNOWN_HOST.status, UNKNOWN_HOST.text);
+    else forward({ log: parts.log, upstream: route.upstream }, request, response);
   };
 }
 
@@ -83,7 +87,12 @@ function noContent(request: IncomingMessage, response: ServerResponse): true {
   return true;
 }
 
-function forward(parts: PassThroughParts, request: IncomingMessage, response: ServerResponse): void {
+interface ForwardParts {
+  readonly upstream: Upstream;
+  readonly log: Log;
+}
+
+function forward(parts: ForwardParts, request: IncomingMessage, response: ServerResponse): void {
   const { upstream, log } = parts;
   const method = request.method ?? "GET";
   const outgoing = upstream.request({
