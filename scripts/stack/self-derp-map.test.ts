@@ -16,8 +16,8 @@ test("points at the gateway and pins its certificate", () => {
 });
 
 test("gives a literal address, so that no client asks DNS for it", () => {
-  expect(node("127.0.0.1")).toMatchObject({ HostName: "127.0.0.1", IPv4: "127.0.0.1" });
-  expect(node("fd7a::1")).toMatchObject({ HostName: "fd7a::1", IPv6: "fd7a::1" });
+  expect(node("127.0.0.1")).toMatchObject({ HostName: "127.0.0.1", IPv4: "127.0.0.1", IPv6: "none" });
+  expect(node("fd7a::1")).toMatchObject({ HostName: "fd7a::1", IPv6: "fd7a::1", IPv4: "none" });
 });
 
 test("says so when there is no STUN server", () => {

@@ -12,8 +12,8 @@ export function selfDerpMap(hostname: string, gateway: GatewayAddress): string {
     Name: `${REGION_ID}a`,
     RegionID: REGION_ID,
     HostName: hostname,
-    ...(net.isIPv4(hostname) && { IPv4: hostname }),
-    ...(net.isIPv6(hostname) && { IPv6: hostname }),
+    ...(net.isIPv4(hostname) && { IPv4: hostname, IPv6: "none" }), // or clients try the address as IPv6 too
+    ...(net.isIPv6(hostname) && { IPv6: hostname, IPv4: "none" }),
     DERPPort: gateway.httpsPort,
     STUNPort: gateway.stunPort ?? -1,
     CertName: `sha256-raw:${gateway.certSha256}`,

@@ -20,6 +20,7 @@ export type Part = "worker" | "gateway";
 interface GatewayAddress {
   readonly httpPort: number;
   readonly httpsPort: number;
+  readonly stunPort?: number;
   readonly certSha256: string;
 }
 
@@ -57,6 +58,11 @@ export class Parts {
   /** Ends parts with SIGKILL, all at the same moment; returns when they are gone. */
   async kill(parts: readonly Part[]): Promise<void> {
     await Promise.all(parts.map((part) => this.#processes.kill(part)));
+  }
+
+  /** The gateway's certificate in PEM, for clients that check it. */
+  get certificatePath(): string {
+    return join(this.folder.gateway, "gateway-tls.pem");
   }
 
   /** Starts what is not running, from the repository or another tree; waits until both answer. */
@@ -99,7 +105,7 @@ class Processes {
   async startGateway(): Promise<void> {
     if (this.gateway?.isRunning) return;
     let line: string | undefined;
-    const ports = this.#address ?? { httpPort: 0, httpsPort: 0 };
+    const ports = this.#address ?? { httpPort: 0, httpsPort: 0, stunPort: 0 };
     this.gateway = new Child({
       name: "gateway",
       onLine: (text) => {
@@ -114,6 +120,7 @@ class Processes {
         `--name=${this.#listen}`,
         `--http-port=${ports.httpPort}`,
         `--https-port=${ports.httpsPort}`,
+        `--stun-port=${ports.stunPort}`,
         `--state=${this.folder.gateway}`,
         "--drain-seconds=0",
         "--json",
