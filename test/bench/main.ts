@@ -9,6 +9,7 @@ import type { BenchServer } from "./bench-server.ts";
 import { startFlarescaleServer } from "./flarescale-server.ts";
 import { benchGatewayAgainstGo } from "./gateway.bench.ts";
 import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
+import { benchRelay } from "./relay/relay.bench.ts";
 import { type BenchResult, toJson, toTable, writeInto } from "./report.ts";
 import { type Figures, idle, memory, ROWS, type RowOptions } from "./rows.ts";
 import { machine } from "./server-cost.ts";
@@ -24,6 +25,7 @@ Usage: npm run bench -- [options]
   --nodes COUNTS      sizes of the tailnet, rising, separated by commas (default 100,300,1000)
   --repeats N         how often each event is repeated (default 5)
   --idle-seconds N    length of the idle row (default 47: one keep-alive)
+  --no-relay          leave out the relay against stock derper
   --no-gateway        leave out throughput and memory of the gateway by itself
   --json              print one line of JSON instead of tables
   --write             also write the tables into docs/performance.md
@@ -39,6 +41,7 @@ await runCommand(async () => {
       repeats: { type: "string", default: "5" },
       "idle-seconds": { type: "string", default: "47" },
       gateway: { type: "boolean", default: true },
+      relay: { type: "boolean", default: true },
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -62,6 +65,7 @@ await runCommand(async () => {
       node: process.versions.node,
     },
     figures: await run(sizes(values.nodes), headscale, binary, options),
+    relay: values.relay ? await benchRelay() : undefined,
     gateway: values.gateway ? await gatewayByItself(binary) : undefined,
   };
   process.stdout.write(`${values.json ? toJson(result) : toTable(result)}\n`);

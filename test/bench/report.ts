@@ -8,12 +8,20 @@ interface ByServer {
   readonly headscale?: Figures;
 }
 
+/** Figures of the relay and of stock derper. */
+export interface RelayFigures {
+  readonly derper: Figures;
+  readonly flarescale: Figures;
+}
+
 /** One run. */
 export interface BenchResult {
   readonly machine: string;
   readonly versions: Readonly<Record<string, string>>;
   /** Figures by server by number of nodes. */
   readonly figures: ReadonlyMap<number, ByServer>;
+  /** Figures of the relay and of stock derper. */
+  readonly relay: RelayFigures | undefined;
   /** Figures of the gateway by itself. */
   readonly gateway: Figures | undefined;
 }
@@ -22,10 +30,10 @@ const BEGIN = "<!-- bench: begin; npm run bench -- --write replaces what is betw
 const END = "<!-- bench: end -->";
 
 /** Markdown: a table for each number of nodes. */
-export function toTable({ machine, versions, figures, gateway }: BenchResult): string {
+export function toTable({ machine, versions, figures, relay, gateway }: BenchResult): string {
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const tables = [...figures].map(([count, byServer]) => tableOf(count, byServer));
-  return [`${machine}; ${named.join(", ")}`, ...tables, ...(gateway ? [gatewayTable(gateway)] : [])].join("\n\n");
+  return [`${machine}; ${named.join(", ")}`, ...tables, ...(relay ? [relayTable(relay)] : []), ...(gateway ? [gatewayTable(gateway)] : [])].join("\n\n");
 }
 
 function tableOf(count: number, byServer: ByServer): string {
@@ -37,6 +45,14 @@ function tableOf(count: number, byServer: ByServer): string {
   });
   const head = [`${count} nodes`, ...(theirs ? ["headscale"] : []), "flarescale", ...(theirs ? ["better by"] : [])];
   return markdown(head, rows);
+}
+
+/** Markdown: the relay beside derper. */
+export function relayTable({ derper, flarescale }: RelayFigures): string {
+  return markdown(
+    ["relay", "derper", "flarescale"],
+    Object.entries(flarescale).map(([name, value]) => [name, round(derper[name] ?? Number.NaN), round(value)]),
+  );
 }
 
 function gatewayTable(gateway: Figures): string {
@@ -56,8 +72,8 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
 }
 
 /** One object. */
-export function toJson({ machine, versions, figures, gateway }: BenchResult): string {
-  return JSON.stringify({ machine, versions, figures: Object.fromEntries(figures), gateway });
+export function toJson({ machine, versions, figures, relay, gateway }: BenchResult): string {
+  return JSON.stringify({ machine, versions, figures: Object.fromEntries(figures), relay, gateway });
 }
 
 /** Puts the tables into a document. @throws Error when it has no marks for them */

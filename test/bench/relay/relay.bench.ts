@@ -1,0 +1,167 @@
+// The relay by itself, against stock derper on the same machine in the same run: throughput and CPU of 1 and 50 pairs,
+// round trips, and memory of idle connections. Both ends of every connection live in this process, which shares the
+// machine with the relay, so that only the ratio of throughputs means something; CPU is the relay's alone.
+//
+//   node test/bench/relay/relay.bench.ts
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Figures } from "../rows.ts";
+import { cpuMs, residentKb } from "../server-cost.ts";
+import { DerpConnection, packetTo } from "./derp-connection.ts";
+import { type RelayTarget, startDerperTarget, startFlarescaleTarget } from "./relay-target.ts";
+
+const PACKET = 1_400;
+/** Packets of a pair that are under way: as many as derper keeps for a receiver before it drops. */
+const WINDOW = 32;
+const PAIRS = [1, 50] as const;
+const MEASURE_MS = 5_000;
+const ROUND_TRIPS = 2_000;
+const IDLE_CONNECTIONS = 300;
+/** Nothing arrives for so long: what was under way is lost. */
+const LOST_AFTER_MS = 200;
+
+/** Figures of both relays. */
+export interface RelayFigures {
+  readonly derper: Figures;
+  readonly flarescale: Figures;
+}
+
+/** Runs the bench, one relay after the other. */
+export async function benchRelay(): Promise<RelayFigures> {
+  return { derper: await measure(await startDerperTarget()), flarescale: await measure(await startFlarescaleTarget()) };
+}
+
+async function measure(target: RelayTarget): Promise<Figures> {
+  try {
+    const keys = await target.keys(2 * Math.max(...PAIRS));
+    const figures: Figures = {};
+    Object.assign(figures, await idleMemory(target, await target.keys(IDLE_CONNECTIONS - keys.length), keys));
+    Object.assign(figures, await roundTrips(target, keys));
+    for (const pairs of PAIRS) Object.assign(figures, await throughput(target, keys.slice(0, 2 * pairs)));
+    return figures;
+  } finally {
+    await target.stop();
+  }
+}
+
+/** A pair: packets flow from one to the other, so many of them under way at a time. */
+class Pair {
+  received = 0;
+  lost = 0;
+  readonly #from: DerpConnection;
+  readonly #packet: Buffer;
+  #underWay = 0;
+  #lastAt = performance.now();
+
+  constructor(from: DerpConnection, to: DerpConnection) {
+    this.#from = from;
+    this.#packet = packetTo(to.publicKey, PACKET);
+    to.onPacket = (length) => {
+      this.received += length;
+      this.#underWay = Math.max(0, this.#underWay - 1);
+      this.#lastAt = performance.now();
+      if (this.#underWay <= WINDOW / 2) this.fill();
+    };
+  }
+
+  fill(): void {
+    const count = WINDOW - this.#underWay;
+    this.#underWay = WINDOW;
+    this.#from.socket.write(count === 1 ? this.#packet : Buffer.concat(new Array<Buffer>(count).fill(this.#packet)));
+  }
+
+  /** Goes on when what was under way has been lost. */
+  check(now: number): void {
+    if (now - this.#lastAt < LOST_AFTER_MS) return;
+    this.lost += this.#underWay;
+    this.#underWay = 0;
+    this.#lastAt = now;
+    this.fill();
+  }
+}
+
+async function throughput(target: RelayTarget, keys: readonly Uint8Array[]): Promise<Figures> {
+  const connections = await openAll(target, keys);
+  const pairs = connections.flatMap((from, i) => {
+    const to = connections[i + 1];
+    return i % 2 === 0 && to !== undefined ? [new Pair(from, to)] : [];
+  });
+  for (const pair of pairs) pair.fill();
+  await sleep(1_000); // until it runs evenly
+  const received = () => pairs.reduce((sum, pair) => sum + pair.received, 0);
+  const before = { bytes: received(), at: performance.now(), cpu: target.pids.map((pid) => cpuMs([pid])) };
+  const watch = setInterval(() => {
+    for (const pair of pairs) pair.check(performance.now());
+  }, 50);
+  await sleep(MEASURE_MS);
+  clearInterval(watch);
+  const bytes = received() - before.bytes;
+  const seconds = (performance.now() - before.at) / 1_000;
+  const cpu = target.pids.map((pid, i) => (cpuMs([pid]) - (before.cpu[i] ?? 0)) / 1_000 / (bytes / 1e9));
+  for (const connection of connections) connection.close();
+  const name = pairs.length === 1 ? "1 pair" : `${pairs.length} pairs`;
+  const lost = pairs.reduce((sum, pair) => sum + pair.lost, 0);
+  return {
+    [`${name}: MB/s`]: bytes / 1e6 / seconds,
+    [`${name}: CPU s per GB`]: cpu.reduce((sum, one) => sum + one, 0),
+    ...(cpu.length > 1 && {
+      [`${name}: CPU s per GB, workerd`]: cpu[0] ?? 0,
+      [`${name}: CPU s per GB, gateway`]: cpu[1] ?? 0,
+    }),
+    [`${name}: packets lost, %`]: (100 * lost * PACKET) / (bytes + lost * PACKET),
+  };
+}
+
+async function roundTrips(target: RelayTarget, keys: readonly Uint8Array[]): Promise<Figures> {
+  const [one, two] = await openAll(target, keys.slice(0, 2));
+  if (one === undefined || two === undefined) throw new Error("a round trip needs two ends");
+  const there = packetTo(two.publicKey, 64);
+  const back = packetTo(one.publicKey, 64);
+  two.onPacket = () => two.socket.write(back);
+  const times: number[] = [];
+  for (let n = 0; n < ROUND_TRIPS; n++) {
+    const since = performance.now();
+    await new Promise<void>((resolve) => {
+      one.onPacket = () => resolve();
+      one.socket.write(there);
+    });
+    times.push(performance.now() - since);
+  }
+  one.close();
+  two.close();
+  times.sort((a, b) => a - b);
+  return { "round trip, ms, p50": times[ROUND_TRIPS / 2] ?? 0, "round trip, ms, p99": times[ROUND_TRIPS * 0.99] ?? 0 };
+}
+
+async function idleMemory(target: RelayTarget, more: Uint8Array[], keys: Uint8Array[]): Promise<Figures> {
+  const all = [...keys, ...more];
+  await sleep(2_000);
+  const before = target.pids.map((pid) => residentKb([pid]));
+  const connections = await openAll(target, all);
+  await sleep(3_000);
+  const grown = target.pids.map((pid, i) => (residentKb([pid]) - (before[i] ?? 0)) / all.length);
+  for (const connection of connections) connection.close();
+  return {
+    "KB per idle connection": grown.reduce((sum, one) => sum + one, 0),
+    ...(grown.length > 1 && {
+      "KB per idle connection, workerd": grown[0] ?? 0,
+      "KB per idle connection, gateway": grown[1] ?? 0,
+    }),
+  };
+}
+
+async function openAll(target: RelayTarget, keys: readonly Uint8Array[]): Promise<DerpConnection[]> {
+  const connections: DerpConnection[] = [];
+  // Not all at once: the gateway of npm start lets 50 dials pass in a second.
+  for (const key of keys) connections.push(await DerpConnection.open(target.url, key));
+  return connections;
+}
+
+if (import.meta.main) {
+  const { derper, flarescale } = await benchRelay();
+  console.table(
+    Object.fromEntries(
+      Object.entries(flarescale).map(([name, ours]) => [name, { derper: derper[name], flarescale: ours }]),
+    ),
+  );
+  process.exit(0);
+}
