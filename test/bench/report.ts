@@ -33,7 +33,12 @@ const END = "<!-- bench: end -->";
 export function toTable({ machine, versions, figures, relay, gateway }: BenchResult): string {
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const tables = [...figures].map(([count, byServer]) => tableOf(count, byServer));
-  return [`${machine}; ${named.join(", ")}`, ...tables, ...(relay ? [relayTable(relay)] : []), ...(gateway ? [gatewayTable(gateway)] : [])].join("\n\n");
+  return [
+    `${machine}; ${named.join(", ")}`,
+    ...tables,
+    ...(relay ? [relayTable(relay)] : []),
+    ...(gateway ? [gatewayTable(gateway)] : []),
+  ].join("\n\n");
 }
 
 function tableOf(count: number, byServer: ByServer): string {
