@@ -26,7 +26,8 @@ export async function startDerperTarget(): Promise<RelayTarget> {
 
 /** Starts ours, which admits the keys of nodes. */
 export async function startFlarescaleTarget(): Promise<RelayTarget> {
-  const { controlUrl, workerUrl, authKey, pids, stop } = await startFlarescale();
+  const flarescale = await startFlarescale();
+  const { controlUrl, workerUrl, authKey, pids } = flarescale;
   const serverPublicKey = await fetchServerKey(workerUrl);
   return {
     name: "flarescale",
@@ -45,7 +46,7 @@ export async function startFlarescaleTarget(): Promise<RelayTarget> {
       }
       return keys;
     },
-    stop,
+    stop: () => flarescale.stop(),
   };
 }
 
