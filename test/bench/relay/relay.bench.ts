@@ -4,6 +4,7 @@
 //
 //   node test/bench/relay/relay.bench.ts
 import { setTimeout as sleep } from "node:timers/promises";
+import { type RelayFigures, relayTable } from "../report.ts";
 import type { Figures } from "../rows.ts";
 import { cpuMs, residentKb } from "../server-cost.ts";
 import { DerpConnection, packetTo } from "./derp-connection.ts";
@@ -18,12 +19,6 @@ const ROUND_TRIPS = 2_000;
 const IDLE_CONNECTIONS = 300;
 /** Nothing arrives for so long: what was under way is lost. */
 const LOST_AFTER_MS = 200;
-
-/** Figures of both relays. */
-export interface RelayFigures {
-  readonly derper: Figures;
-  readonly flarescale: Figures;
-}
 
 /** Runs the bench, one relay after the other. */
 export async function benchRelay(): Promise<RelayFigures> {
@@ -157,11 +152,6 @@ async function openAll(target: RelayTarget, keys: readonly Uint8Array[]): Promis
 }
 
 if (import.meta.main) {
-  const { derper, flarescale } = await benchRelay();
-  console.table(
-    Object.fromEntries(
-      Object.entries(flarescale).map(([name, ours]) => [name, { derper: derper[name], flarescale: ours }]),
-    ),
-  );
+  console.log(relayTable(await benchRelay()));
   process.exit(0);
 }
