@@ -1,9 +1,10 @@
 // Peers that break the control protocol, by accident or on purpose: each meets its limit and its error, and nobody
 // else notices (DESIGN.md 5.5). The codecs have hostile files of their own; here the whole server is the target.
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
+import { HANDSHAKE_RATE } from "../../worker/protocol/limits.ts";
 import type { ControlClient } from "../support/control-client.ts";
 import { connect, device, evict, join, mapBody, registerBody, storedNodes } from "./support/tailnet.ts";
 
@@ -63,6 +64,28 @@ describe("an upgrade", () => {
     const bytes = new Uint8Array(101).fill(9);
     bytes.set([0, 133, 1, 0, 96]);
     expect(await lastWords(await upgrade(handshakeQuery(bytes)))).toEqual({ said: [], code: 1008 });
+  });
+});
+
+describe("a source that makes handshakes without end", () => {
+  it("is told to wait before any costs work, and others are served", async () => {
+    const query = handshakeQuery(new Uint8Array(100));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    try {
+      await runInDurableObject(tailnetFor(env), async (object) => {
+        const ask = async (address: string) => {
+          const headers = { "cf-connecting-ip": address };
+          return await object.fetch(new Request(`http://control.test/ts2021${query}`, { headers }));
+        };
+        for (let i = 0; i < HANDSHAKE_RATE.burst; i++) expect((await ask("192.0.2.66")).status).toBe(101);
+        const refused = await ask("192.0.2.66");
+        expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
+        expect(await refused.text()).toBe("too many connections from this address\n");
+        expect((await ask("192.0.2.67")).status).toBe(101);
+      });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

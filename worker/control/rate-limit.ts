@@ -1,29 +1,45 @@
-// Limits how often one machine may ask to register: each request costs a look-up, a hash and perhaps a write, and the
-// asker has proved nothing but its own key. Kept in memory; a wake forgives.
+// Limits how often somebody may ask for what costs work before anything is proved. Kept in memory: a wake forgives.
+import { isIPv4, parseAddress } from "../protocol/ip.ts";
 
-const BURST = 60;
-const PER_SECOND = 1;
-/** Machines remembered at a time; beyond it the memory is cleared, which only forgives. */
-const MACHINES_MAX = 10_000;
+/** How much is allowed: `burst` at once, and `perSecond` in the long run. */
+export interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** Askers remembered at a time; beyond it the memory is cleared, which only forgives. */
+const ASKERS_MAX = 10_000;
 
 interface Bucket {
   tokens: number;
   at: number;
 }
 
-/** Token buckets by machine key. */
+/** Token buckets by who asks. */
 export class RateLimit {
+  readonly #rate: Rate;
   readonly #buckets = new Map<string, Bucket>();
 
+  constructor(rate: Rate) {
+    this.#rate = rate;
+  }
+
   /** Takes a token. @returns 0, or seconds until there will be one */
-  take(machineKey: string, now: number): number {
-    if (this.#buckets.size > MACHINES_MAX) this.#buckets.clear();
-    const bucket = this.#buckets.get(machineKey) ?? { tokens: BURST, at: now };
-    bucket.tokens = Math.min(BURST, bucket.tokens + ((now - bucket.at) / 1_000) * PER_SECOND);
+  take(asker: string, now: number): number {
+    const { burst, perSecond } = this.#rate;
+    if (this.#buckets.size > ASKERS_MAX) this.#buckets.clear();
+    const bucket = this.#buckets.get(asker) ?? { tokens: burst, at: now };
+    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1_000) * perSecond);
     bucket.at = now;
-    this.#buckets.set(machineKey, bucket);
-    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / PER_SECOND);
+    this.#buckets.set(asker, bucket);
+    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perSecond);
     bucket.tokens -= 1;
     return 0;
   }
+}
+
+/** Who asks from an address: the IPv4 address, or the /64 of an IPv6 address, which one customer has to itself. */
+export function sourceOf(address: string): string {
+  const parsed = parseAddress(address);
+  return parsed === undefined || isIPv4(parsed) ? address : (parsed >> 64n).toString(16);
 }

@@ -7,7 +7,7 @@ import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
 import type { StreamBuffer } from "../connection/stream-buffer.ts";
 import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
 import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
-import { RateLimit } from "../control/rate-limit.ts";
+import { RateLimit, sourceOf } from "../control/rate-limit.ts";
 import type { Settings } from "../env.ts";
 import { toRegisterError, toRegistered } from "../mapper/to-register-response.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
@@ -16,7 +16,7 @@ import { EMPTY, toHex } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type Http2Event, openConnection } from "../protocol/http2/connection.ts";
 import { challengeKeyOf } from "../protocol/keys.ts";
-import { WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
+import { HANDSHAKE_RATE, REGISTER_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import { encodeEarlyPayload } from "../protocol/noise/early-payload.ts";
 import { type KeyPair, respond } from "../protocol/noise/handshake.ts";
 import { encodeHandshakeError } from "../protocol/noise/messages.ts";
@@ -46,7 +46,8 @@ export class ControlServer {
   readonly #ports: ControlServerPorts;
   readonly #connections = new Map<string, ControlConnection>();
   readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
-  readonly #registerLimit = new RateLimit();
+  readonly #registerLimit = new RateLimit(REGISTER_RATE);
+  readonly #handshakeLimit = new RateLimit(HANDSHAKE_RATE);
   #sessions: SessionIndex | undefined;
 
   constructor(ports: ControlServerPorts) {
@@ -60,6 +61,15 @@ export class ControlServer {
     this.#ports.buffer.keepOnly(new Set(connections.map((connection) => connection.state.id)));
     this.#sessions = new SessionIndex(connections);
     return this.#sessions;
+  }
+
+  /**
+   * Whether a source may make a handshake, which costs four X25519 operations before anything is proved
+   * (control-protocol.md 2.4). Without an address (plain workerd, where a gateway stands in front) nobody is counted: all
+   * would share one bucket, and one peer could shut the others out. @returns 0, or seconds until it may
+   */
+  handshakeWait(remoteAddress: string, now: number): number {
+    return remoteAddress === "" ? 0 : this.#handshakeLimit.take(sourceOf(remoteAddress), now);
   }
 
   /** Answers the upgrade: the handshake, then a socket whose first bytes are its response (control-protocol.md 1.4). */

@@ -51,6 +51,13 @@ export class TailnetObject extends DurableObject<Env> {
     if (initiation === undefined)
       return new Response("X-Tailscale-Handshake is missing or not base64\n", { status: 400 });
     const address = request.headers.get("cf-connecting-ip") ?? "";
+    const wait = this.#control.handshakeWait(address, Date.now());
+    if (wait > 0) {
+      return new Response("too many connections from this address\n", {
+        status: 429,
+        headers: { "retry-after": String(wait) },
+      });
+    }
     const webSocket = await this.#control.accept(initiation, address, url.origin);
     const headers = { "sec-websocket-protocol": "tailscale-control-protocol" };
     return new Response(null, { status: 101, webSocket, headers });

@@ -72,6 +72,14 @@ export const DERP_KEEP_ALIVE_MS = 50_000;
 /** DERP: time after which a client that acknowledges nothing is closed. */
 export const DERP_STALLED_MS = 30_000;
 
+/**
+ * Noise handshakes of one source address (an IPv6 /64 counts as one). A gateway is one address for all of its clients:
+ * 1,000 nodes that come back at once, each with two connections and a few tries, must pass.
+ */
+export const HANDSHAKE_RATE = { burst: 3_000, perSecond: 100 } as const;
+/** Register requests of one machine: each costs a look-up, a hash and perhaps a write. */
+export const REGISTER_RATE = { burst: 60, perSecond: 1 } as const;
+
 /** Serialised connection state kept with a socket; the platform refuses more than 16,384. */
 export const ATTACHMENT_MAX = 16_000;
 
