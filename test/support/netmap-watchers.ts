@@ -1,10 +1,11 @@
 // The open map streams of a test tailnet, each with a client at its end. Delivers effects as the runtime does: a delta
 // to every stream that it concerns, then the end of the streams that may not go on.
+import { isCheapNews } from "../../worker/mapper/cheap-news.ts";
 import type { Deployment } from "../../worker/mapper/deployment.ts";
 import { netmapDeltas } from "../../worker/mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../../worker/mapper/netmap-encoder.ts";
 import type { NodeKey } from "../../worker/protocol/keys.ts";
-import { endsStreams } from "../../worker/tailnet/effects.ts";
+import { addEffects, type Effects, endsStreams, noEffects } from "../../worker/tailnet/effects.ts";
 import type { Node, NodeId } from "../../worker/tailnet/entities/node.ts";
 import { NetmapClient } from "./netmap-client.ts";
 import type { TestTailnet } from "./tailnet-builder.ts";
@@ -39,9 +40,13 @@ export class NetmapWatchers {
   /** Messages of the last delivery, by node. */
   readonly delivered = new Map<NodeId, string>();
   readonly #t: TestTailnet;
+  readonly #gathers: boolean;
+  #waiting: Effects | undefined;
 
-  constructor(t: TestTailnet) {
+  /** @param gathers cheap news waits until {@link tellWaiting}, or until news that is not cheap takes it along */
+  constructor(t: TestTailnet, gathers = false) {
     this.#t = t;
+    this.#gathers = gathers;
   }
 
   /** Opens a stream in place of an older one: the peers learn that the node is online, then the first message. */
@@ -62,9 +67,20 @@ export class NetmapWatchers {
     this.deliver();
   }
 
-  /** Delivers what the tailnet's last command did. */
+  /** Delivers what the tailnet's last command did, or lets it wait. */
   deliver(): void {
-    const { tailnet, effects, now } = this.#t;
+    const { effects, now } = this.#t;
+    const waiting = this.#waiting ?? noEffects();
+    addEffects(waiting, effects);
+    this.#waiting = waiting;
+    if (!this.#gathers || isCheapNews(effects, now) === false) this.tellWaiting();
+  }
+
+  /** Delivers what has waited. */
+  tellWaiting(): void {
+    const { tailnet, now } = this.#t;
+    const effects = this.#waiting ?? noEffects();
+    this.#waiting = undefined;
     this.delivered.clear();
     for (const [id, delta] of netmapDeltas(tailnet, effects, this.streams)) {
       const text = this.encoder.delta(tailnet, this.#t.node(id), delta);

@@ -6,6 +6,7 @@ import { expect, it } from "vitest";
 import { NetmapWatchers } from "../../test/support/netmap-watchers.ts";
 import { TestTailnet } from "../../test/support/tailnet-builder.ts";
 import { type Command, commandSequences, decide, nodeAt, POLICIES } from "../../test/support/tailnet-commands.ts";
+import { isCheapNews } from "./cheap-news.ts";
 
 function step(t: TestTailnet, watchers: NetmapWatchers, command: Command): void {
   if (command.type === "open" || command.type === "close") {
@@ -25,7 +26,7 @@ function step(t: TestTailnet, watchers: NetmapWatchers, command: Command): void 
 }
 
 /** A tailnet with nodes of all kinds, each with a stream open. */
-function populated(): [TestTailnet, NetmapWatchers] {
+function populated(gathers = false): [TestTailnet, NetmapWatchers] {
   const t = new TestTailnet({ policy: POLICIES[0] ?? "" });
   const [owner, member] = [t.user("user0", "owner"), t.user("user1")];
   t.user("user2", "admin");
@@ -36,7 +37,7 @@ function populated(): [TestTailnet, NetmapWatchers] {
     t.join({ machine: 3, key: 30, authKey: t.authKey(owner, { tags: ["tag:b"] }), hostinfo }),
     t.join({ machine: 4, key: 40, authKey: t.authKey(member, { isEphemeral: true }) }),
   ];
-  const watchers = new NetmapWatchers(t);
+  const watchers = new NetmapWatchers(t, gathers);
   for (const node of nodes) watchers.open(node);
   return [t, watchers];
 }
@@ -60,4 +61,24 @@ it("a client that followed its stream knows what one knows that opens a stream n
   for (const name of ["join by key", "approve", "update", "policy", "tag", "expire", "delete", "settings"]) {
     expect(compared.get(name), `streams compared after ${name}`).toBeGreaterThan(50);
   }
+});
+
+it("knows it too when cheap news was gathered, and was never told of anything but cheap news late", () => {
+  let gathered = 0;
+  fc.assert(
+    fc.property(commandSequences(40), fc.integer({ min: 2, max: 9 }), (commands, round) => {
+      const [t, watchers] = populated(true);
+      for (const [i, command] of commands.entries()) {
+        step(t, watchers, command);
+        if (isCheapNews(t.effects, t.now) === true) gathered += 1;
+        if (i % round !== 0) continue;
+        watchers.tellWaiting();
+        for (const [id, { client }] of watchers.streams) {
+          expect(client.netmap(), `node ${id} after ${command.type}`).toEqual(watchers.fresh(id).netmap());
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+  expect(gathered).toBeGreaterThan(100);
 });

@@ -13,6 +13,7 @@ import { fromHex, toHex } from "../protocol/bytes.ts";
 import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
+import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isServed } from "../tailnet/entities/node.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
@@ -80,6 +81,7 @@ export class TailnetObject extends DurableObject<Env> {
     const due = this.#clock.ring(now, this.#control.hasConnections());
     try {
       if (due.isKeepAliveDue) this.#control.keepAlive(now);
+      if (GatheredNews.isLost(this.ctx.storage.kv)) this.#tailnet(); // it recovers as it is loaded
       if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
     } catch (error) {
       console.error("alarm failed:", error); // six failures in a row would end the series
@@ -108,6 +110,7 @@ export class TailnetObject extends DurableObject<Env> {
     this.#runtime ??= new TailnetRuntime({
       store: this.#store,
       clock: this.#clock,
+      kv: this.ctx.storage.kv,
       deployment: this.#settings,
       sessions: () => this.#control.sessions(),
       revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelay(nodeKeys)),

@@ -21,6 +21,7 @@ import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
+import { GatheredNews } from "./gathered-news.ts";
 import { mapFrame } from "./map-frame.ts";
 
 /** Result of a command: what it made, or why it was refused. */
@@ -30,6 +31,7 @@ export type Outcome<T> = { readonly ok: true; readonly result: T } | { readonly 
 export interface RuntimePorts {
   readonly store: TailnetStore;
   readonly clock: AlarmClock;
+  readonly kv: SyncKvStorage;
   readonly deployment: Deployment;
   /** Who is connected. */
   sessions(): SessionIndex;
@@ -44,15 +46,25 @@ export class TailnetRuntime {
   readonly tailnet: Tailnet;
   readonly encoder: NetmapEncoder;
   readonly #ports: RuntimePorts;
+  readonly #news: GatheredNews;
 
   constructor(ports: RuntimePorts) {
     this.#ports = ports;
+    this.#news = new GatheredNews({
+      kv: ports.kv,
+      listeners: () => ports.sessions().watching.size,
+      deliver: (effects, now) => this.#deliver(effects, now),
+    });
     this.tailnet = openTailnet(ports.store.load());
     this.encoder = new NetmapEncoder(ports.deployment);
     this.#noteLostStreams();
+    this.#news.recover(this.tailnet, Date.now());
   }
 
-  /** Runs a command of an actor: its changes are stored, applied and delivered before this returns. */
+  /**
+   * Runs a command of an actor: its changes are stored and applied before this returns, and delivered:
+   * at once, but for cheap news, which may be gathered for a moment.
+   */
   execute<T>(actor: Actor, decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
     const now = Date.now();
     const decision = decide(this.tailnet, { now, random: randomBytes, actor });
@@ -74,7 +86,7 @@ export class TailnetRuntime {
     const effects = evolve(this.tailnet, changes);
     this.#ports.store.commitPrimaries(effects.policy);
     this.#schedule(changes);
-    this.#deliver(effects, now);
+    this.#news.tell(effects, now);
   }
 
   #schedule(changes: readonly Change[]): void {

@@ -38,6 +38,18 @@ export function noEffects(): Effects {
   };
 }
 
+/** Notes what happened after what `into` tells. */
+export function addEffects(into: Effects, later: Effects): void {
+  for (const [id, { before, after }] of later.nodes) {
+    const known = into.nodes.get(id);
+    into.nodes.set(id, { before: known === undefined ? before : known.before, after });
+  }
+  into.policy.push(...later.policy);
+  for (const id of later.users) into.users.add(id);
+  for (const id of later.decidedPendings) into.decidedPendings.add(id);
+  into.settingsBefore ??= later.settingsBefore;
+}
+
 /** Tells whether a node's key is good no longer: the node is gone, has another key, or is not served any more. */
 export function losesItsKey({ before, after }: NodeEffect, now: number): boolean {
   if (before === null) return false;

@@ -1,0 +1,141 @@
+// Where the Worker's CPU time goes, event by event: workerd with its inspector open on loopback, the bench's load without
+// a gateway, and for each event the functions that took most time by themselves.
+//
+//   node test/bench/profile.ts [nodes] [folder for .cpuprofile files]
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { administratorToken, createAuthKey } from "../../scripts/stack/first-administrator.ts";
+import { openStateFolder, readCredentials } from "../../scripts/stack/state-folder.ts";
+import { bundleWorker } from "../../scripts/worker/worker-bundle.ts";
+import { DISK_NAME, SOCKET_NAME, workerdConfig } from "../../scripts/worker/workerd-config.ts";
+import { readWranglerSettings } from "../../scripts/worker/wrangler-settings.ts";
+import { loadBinary } from "../clients/build.ts";
+import { Child } from "../e2e/support/child.ts";
+import { freeLoopbackPort } from "../e2e/support/local-http.ts";
+import { scratchDir } from "../e2e/support/run.ts";
+import { Load, type LoadCommand } from "./load.ts";
+import { cpuMs } from "./server-cost.ts";
+
+const SHOWN = 28;
+
+/** As the inspector gives it. */
+interface Profile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly lineNumber: number };
+  }[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+/** The inspector of the Worker's isolate. */
+class Inspector {
+  readonly #socket: WebSocket;
+  #last = 0;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  static async open(port: number): Promise<Inspector> {
+    const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as { webSocketDebuggerUrl: string }[];
+    const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? "");
+    await new Promise((opened) => socket.addEventListener("open", opened, { once: true }));
+    return new Inspector(socket);
+  }
+
+  async call<T>(method: string, params = {}): Promise<T> {
+    this.#last += 1;
+    const id = this.#last;
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const listener = (event: MessageEvent) => {
+      const message = JSON.parse(String(event.data)) as { id?: number; result: T };
+      if (message.id !== id) return;
+      this.#socket.removeEventListener("message", listener);
+      resolve(message.result);
+    };
+    this.#socket.addEventListener("message", listener);
+    this.#socket.send(JSON.stringify({ id, method, params }));
+    return await promise;
+  }
+}
+
+async function startProfiled() {
+  const folder = openStateFolder(scratchDir("profile"));
+  const settings = readWranglerSettings();
+  const [port, inspectorPort] = [await freeLoopbackPort(), await freeLoopbackPort()];
+  mkdirSync(folder.worker, { recursive: true });
+  await bundleWorker(settings.main, folder.bundle);
+  writeFileSync(folder.config, workerdConfig(settings, "worker.js"));
+  const require = createRequire(createRequire(import.meta.url).resolve("wrangler/package.json"));
+  const { default: workerd } = require("workerd") as { default: string };
+  const url = `http://127.0.0.1:${port}`;
+  const command = [
+    ...[workerd, "serve", `--inspector-addr=127.0.0.1:${inspectorPort}`],
+    ...[`--socket-addr=${SOCKET_NAME}=127.0.0.1:${port}`, `--directory-path=${DISK_NAME}=${folder.worker}`],
+    folder.config,
+  ];
+  const secret = { BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret };
+  const env = { ...settings.vars, ...secret, PUBLIC_URL: url, CONTROL_URL: url };
+  const child = new Child({ name: "workerd-profile", command, env });
+  await child.until("answers", async () => (await fetch(`${url}/health`)).ok);
+  const token = await administratorToken(url, folder);
+  const authKey = await createAuthKey(url, token, folder);
+  const { publicKey } = (await (await fetch(`${url}/key?v=142`)).json()) as { publicKey: string };
+  const load = Load.start(await loadBinary(), "load-profile", publicKey, authKey);
+  return { child, load, url, token, inspector: await Inspector.open(inspectorPort) };
+}
+
+function report(name: string, profile: Profile, cpu: number, wall: number): void {
+  const self = new Map<number, number>();
+  for (const [i, id] of profile.samples.entries()) self.set(id, (self.get(id) ?? 0) + (profile.timeDeltas[i] ?? 0));
+  const byName = new Map<string, number>();
+  for (const { id, callFrame } of profile.nodes) {
+    const key = `${callFrame.functionName || "(anonymous)"}:${callFrame.lineNumber}`;
+    byName.set(key, (byName.get(key) ?? 0) + (self.get(id) ?? 0) / 1_000);
+  }
+  console.log(`\n## ${name}: ${wall.toFixed(0)} ms, CPU ${cpu} ms`);
+  for (const [key, ms] of [...byName].toSorted((a, b) => b[1] - a[1]).slice(0, SHOWN))
+    if (ms >= 0.5 && !key.startsWith("(idle)")) console.log(`${ms.toFixed(1).padStart(9)} ms  ${key}`);
+}
+
+const [count = "300", outFolder] = process.argv.slice(2);
+const { child, load, url, token, inspector } = await startProfiled();
+const profiled = async (name: string, ...commands: LoadCommand[]) => {
+  await sleep(300);
+  await inspector.call("Profiler.start");
+  const before = cpuMs([child.pid]);
+  const since = performance.now();
+  for (const command of commands) await load.run(command);
+  const wall = performance.now() - since;
+  await sleep(300);
+  const cpu = cpuMs([child.pid]) - before;
+  const { profile } = await inspector.call<{ profile: Profile }>("Profiler.stop");
+  report(name, profile, cpu, wall);
+  if (outFolder !== undefined) writeFileSync(join(outFolder, `${name}.cpuprofile`), JSON.stringify(profile));
+};
+await inspector.call("Profiler.enable");
+await inspector.call("Profiler.setSamplingInterval", { interval: 200 });
+const urls = [url.replace("http:", "ws:")];
+const policy = (last: number) => JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${last}`] }] });
+const header = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+const setPolicy = (last: number): LoadCommand => ({
+  op: "request",
+  request: { method: "POST", url: `${url}/api/v2/tailnet/-/acl`, header, body: policy(last) },
+  marker: `"Last":${last}`,
+});
+await profiled("register", { op: "grow", count: Number(count), urls });
+await profiled("first maps", { op: "maps" });
+await profiled("join", { op: "join", hostname: "newcomer" });
+await profiled(
+  "endpoint changes (20)",
+  ...Array.from({ length: 20 }, (_, i): LoadCommand => ({ op: "endpoint", member: i, endpoint: `192.0.2.${i}:9999` })),
+);
+await profiled("policy changes (3)", setPolicy(50_001), setPolicy(50_002), setPolicy(50_003));
+await profiled("mass reconnect", { op: "reconnect" });
+await profiled("mass reconnect again", { op: "reconnect" });
+await load.stop();
+await child.kill();
+process.exit(0);
