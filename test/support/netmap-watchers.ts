@@ -1,11 +1,11 @@
 // The open map streams of a test tailnet, each with a client at its end. Delivers effects as the runtime does: a delta
 // to every stream that it concerns, then the end of the streams that may not go on.
-import { isCheapNews } from "../../worker/mapper/cheap-news.ts";
+import { gather, isCheapNews } from "../../worker/mapper/cheap-news.ts";
 import type { Deployment } from "../../worker/mapper/deployment.ts";
 import { netmapDeltas } from "../../worker/mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../../worker/mapper/netmap-encoder.ts";
 import type { NodeKey } from "../../worker/protocol/keys.ts";
-import { addEffects, type Effects, endsStreams, noEffects } from "../../worker/tailnet/effects.ts";
+import { type Effects, endsStreams, noEffects } from "../../worker/tailnet/effects.ts";
 import type { Node, NodeId } from "../../worker/tailnet/entities/node.ts";
 import { NetmapClient } from "./netmap-client.ts";
 import type { TestTailnet } from "./tailnet-builder.ts";
@@ -71,7 +71,7 @@ export class NetmapWatchers {
   deliver(): void {
     const { effects, now } = this.#t;
     const waiting = this.#waiting ?? noEffects();
-    addEffects(waiting, effects);
+    gather(waiting, effects);
     this.#waiting = waiting;
     if (!this.#gathers || isCheapNews(effects, now) === false) this.tellWaiting();
   }

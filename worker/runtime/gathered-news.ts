@@ -5,8 +5,8 @@
 //
 // This is the one timer in a Durable Object here, and it is short. Should the instance be lost while news waits, a mark
 // in storage remains, and the next instance tells everybody what patches can tell of every node.
-import { isCheapNews, untold } from "../mapper/cheap-news.ts";
-import { addEffects, type Effects, noEffects } from "../tailnet/effects.ts";
+import { gather, isCheapNews, untold } from "../mapper/cheap-news.ts";
+import { type Effects, noEffects } from "../tailnet/effects.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 
 /** Least time between two rounds of cheap news, ms; 20 rounds a second keep no one busy in a small tailnet. */
@@ -42,7 +42,7 @@ export class GatheredNews {
     const isCheap = isCheapNews(effects, now);
     if (isCheap === "nothing") return;
     if (this.#waiting !== undefined) {
-      addEffects(this.#waiting, effects);
+      gather(this.#waiting, effects);
       if (!isCheap) this.#tellWaiting(now);
       return;
     }
