@@ -1,10 +1,11 @@
 // A scripted control client for tests inside workerd: WebSocket, Noise, HTTP/2 and map framing put together from the
 // client halves of this folder. It shares no protocol code with the server. Byte counts are exposed so that a test can
 // cut the stream anywhere.
-import { zstdDecompressSync } from "node:zlib";
+
 import { x25519 } from "@noble/curves/ed25519.js";
 import { Http2TestClient, type TestResponse } from "./http2-client.ts";
 import { type NoiseChannel, NoiseInitiator } from "./noise-initiator.ts";
+import { decompressFrames } from "./zstd-frames.ts";
 
 const EARLY_MAGIC = [0xff, 0xff, 0xff, 0x54, 0x53];
 
@@ -128,7 +129,7 @@ export class ControlClient {
     for (let at = 0; at + 4 <= body.length; ) {
       const length = new DataView(body.buffer, body.byteOffset).getUint32(at, true);
       if (at + 4 + length > body.length) break;
-      const text = new TextDecoder().decode(zstdDecompressSync(body.subarray(at + 4, at + 4 + length)));
+      const text = new TextDecoder().decode(decompressFrames(body.subarray(at + 4, at + 4 + length)));
       found.push(JSON.parse(text) as Record<string, unknown>);
       at += 4 + length;
     }

@@ -1,7 +1,7 @@
 // A node without a data plane, for tests that need many or that must know exactly what was asked and answered: it has
 // keys, registers, reports its endpoints and reads its map stream, and it never retries.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { zstdDecompressSync } from "node:zlib";
+import { decompressFrames } from "../../support/zstd-frames.ts";
 import { type ConnectOptions, ControlConnection } from "./control-connection.ts";
 
 const CAPABILITY_VERSION = 133;
@@ -96,7 +96,7 @@ export class ScriptedNode {
       pending = Buffer.concat([pending, bytes]);
       while (pending.length >= 4 && pending.length >= 4 + pending.readUInt32LE(0)) {
         const end = 4 + pending.readUInt32LE(0);
-        const message = JSON.parse(zstdDecompressSync(pending.subarray(4, end)).toString()) as MapMessage;
+        const message = JSON.parse(Buffer.from(decompressFrames(pending.subarray(4, end))).toString()) as MapMessage;
         pending = pending.subarray(end);
         if (message.KeepAlive !== true) onMessage(message, at);
       }
