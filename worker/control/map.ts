@@ -3,7 +3,7 @@
 import { fromUtf8 } from "../protocol/bytes.ts";
 import { parseJsonObject } from "../protocol/control/json.ts";
 import { type MapRequest, parseMapRequest } from "../protocol/control/map.ts";
-import { mapFrame } from "../runtime/map-frame.ts";
+import { segmentedMapFrame } from "../runtime/map-frame.ts";
 import { updateNode } from "../tailnet/commands/update-node.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { nodeOfSession } from "../tailnet/tailnet.ts";
@@ -17,13 +17,17 @@ export const map: ControlHandler = (request, context) => {
   if (wanted.wantsStream) return stream(node, wanted, context);
   const current = wanted.isReadOnly ? node : report(node, wanted, context);
   if (wanted.omitsPeers && !wanted.isReadOnly) return empty(200);
-  const body = mapFrame(context.runtime.encoder.full(context.runtime.tailnet, current, context.now, wanted.omitsPeers));
+  const body = segmentedMapFrame(
+    context.runtime.encoder.segments(context.runtime.tailnet, current, context.now, wanted.omitsPeers),
+  );
   return { kind: "response", status: 200, headers: [], body };
 };
 
 function stream(node: Node, wanted: MapRequest, { runtime, now }: ControlContext): ControlReply {
   const first = () =>
-    mapFrame(runtime.encoder.full(runtime.tailnet, runtime.tailnet.nodes.get(node.id) ?? node, now, wanted.omitsPeers));
+    segmentedMapFrame(
+      runtime.encoder.segments(runtime.tailnet, runtime.tailnet.nodes.get(node.id) ?? node, now, wanted.omitsPeers),
+    );
   return { kind: "map-stream", nodeId: node.id, nodeKey: wanted.nodeKey, omitsPeers: wanted.omitsPeers, first };
 }
 

@@ -10,6 +10,7 @@ import type { Tailnet } from "../tailnet/tailnet.ts";
 import type { Deployment } from "./deployment.ts";
 import type { NetmapDelta } from "./netmap-delta.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
+import { PeerChunks, type Segment } from "./peer-chunks.ts";
 import { toDnsConfig } from "./to-dns-config.ts";
 import { fullName, type NodeView, toPeer, toSelf, wireUserId } from "./to-node.ts";
 import { toUserProfile } from "./to-user-profile.ts";
@@ -23,6 +24,7 @@ export class NetmapEncoder {
   readonly #derpMap: string;
   readonly #derpMapWithoutPins: string;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
+  readonly #chunks = new PeerChunks();
   readonly #texts = new WeakMap<object, string>();
   #lastPatches = "";
   #lastPatchMessage = "";
@@ -35,19 +37,25 @@ export class NetmapEncoder {
 
   /** The first message of a stream: everything the node may know (control-protocol.md 5.5). */
   full(tailnet: Tailnet, node: Node, now: number, omitsPeers = false): string {
+    return this.segments(tailnet, node, now, omitsPeers)
+      .map((segment) => segment.text())
+      .join("");
+  }
+
+  /** The same in segments, of which most are shared with the first messages of other nodes. */
+  segments(tailnet: Tailnet, node: Node, now: number, omitsPeers = false): readonly Segment[] {
     const isActive = isServed(node, now);
-    const peers = isActive && !omitsPeers ? tailnet.engine.peersOf(node.id) : [];
+    const ids = isActive && !omitsPeers ? tailnet.engine.peersOf(node.id) : [];
     const userIds = new Set([wireUserId(node)]);
-    const encoded: string[] = [];
-    for (const id of peers) {
+    const peers: { id: NodeId; json: string }[] = [];
+    for (const id of ids) {
       const peer = tailnet.nodes.get(id);
       if (peer === undefined) continue;
       userIds.add(wireUserId(peer));
-      encoded.push(this.#peer(tailnet, node.id, peer));
+      peers.push({ id, json: this.#peer(tailnet, node.id, peer) });
     }
-    return object([
+    const rest = object([
       ["Node", this.#self(tailnet, node)],
-      ["Peers", list(encoded)],
       ["UserProfiles", profiles(tailnet, userIds)],
       ["DERPMap", node.capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS ? this.#derpMapWithoutPins : this.#derpMap],
       ["DNSConfig", this.#dns(tailnet, node)],
@@ -58,6 +66,8 @@ export class NetmapEncoder {
       ["Debug", '{"DisableLogTail":true}'],
       ["ControlTime", JSON.stringify(formatTime(now))],
     ]);
+    if (peers.length === 0) return [own(rest)];
+    return [own(`${rest.slice(0, -1)},"Peers":[`), ...this.#chunks.cut(node.id, peers), own("]}")];
   }
 
   /** What changed for one node; undefined when that is nothing. */
@@ -176,6 +186,10 @@ function profiles(tailnet: Tailnet, userIds: ReadonlySet<number>): string {
 
 function list(items: readonly string[]): string | undefined {
   return items.length > 0 ? `[${items.join(",")}]` : undefined;
+}
+
+function own(text: string): Segment {
+  return { isShared: false, text: () => text };
 }
 
 /** A JSON object of encoded members, leaving out those without a value. */
