@@ -139,7 +139,7 @@ async function reconnecting(server: BenchServer, count: number): Promise<Figures
     figures[`mass reconnect ${way}: CPU ms`] = back.cpu;
     figures[`mass reconnect ${way}: bytes per node`] = back.bytes / count;
   }
-  await server.load.run({ op: "reconnect", urls: usualWay(server) });
+  if (server.ways.size > 1) await server.load.run({ op: "reconnect", urls: usualWay(server) });
   await cpuWhenQuiet(server.processes);
   return figures;
 }

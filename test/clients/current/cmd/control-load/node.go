@@ -76,15 +76,24 @@ func newNode(hostname string) *node {
 	}
 }
 
-// connect opens a control connection in place of the one it has.
+// connect opens a control connection in place of the one it has. Like the client it gives each attempt ten seconds and
+// tries again after a pause.
 func (n *node) connect(ctx context.Context, url string, server key.MachinePublic) error {
 	n.disconnect()
-	conn, err := dial(ctx, url, n.machine, server)
-	if err != nil {
-		return fmt.Errorf("%s: %w", n.hostname, err)
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		conn, err := dial(attempt, url, n.machine, server)
+		cancel()
+		if err == nil {
+			n.conn, n.client = conn, overConn(conn)
+			return nil
+		}
+		select {
+		case <-time.After(min(pause, 2*time.Second)):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", n.hostname, err)
+		}
 	}
-	n.conn, n.client = conn, overConn(conn)
-	return nil
 }
 
 func (n *node) disconnect() {
