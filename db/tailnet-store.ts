@@ -11,6 +11,7 @@ import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/sett
 import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
 import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
 import { AuditLog } from "./audit-log.ts";
+import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
 import { toAuthKey, toNode, toPendingRegistration, toUser } from "./rows.ts";
 import * as schema from "./schema/index.ts";
@@ -24,13 +25,14 @@ export class TailnetStore {
   /** What was done to the tailnet, and by whom. */
   readonly auditLog: AuditLog;
   readonly #db: Database;
+  readonly #nodes: NodeWriter;
   readonly #put;
 
   constructor(db: Database) {
     this.#db = db;
     this.auditLog = new AuditLog(db);
+    this.#nodes = new NodeWriter(db);
     this.#put = {
-      node: prepareUpsert(db, schema.nodes, schema.nodes.id),
       user: prepareUpsert(db, schema.users, schema.users.id),
       authKey: prepareUpsert(db, schema.authKeys, schema.authKeys.id),
       apiToken: prepareUpsert(db, schema.apiTokens, schema.apiTokens.id),
@@ -44,9 +46,11 @@ export class TailnetStore {
   load(): StoredTailnet {
     const db = this.#db;
     const { settings, counters } = this.#readState();
+    const nodes = db.select().from(schema.nodes).all().map(toNode);
+    this.#nodes.remember(nodes);
     return {
       users: db.select().from(schema.users).all().map(toUser),
-      nodes: db.select().from(schema.nodes).all().map(toNode),
+      nodes,
       authKeys: db.select().from(schema.authKeys).all().map(toAuthKey),
       apiTokens: db.select().from(schema.apiTokens).all(),
       pendings: db.select().from(schema.pendingRegistrations).all().map(toPendingRegistration),
@@ -67,10 +71,15 @@ export class TailnetStore {
   /** Stores changes with what the audit log says of them, all of it or nothing. */
   commit(changes: readonly Change[], audit: readonly AuditEvent[] = []): void {
     if (changes.length === 0) return;
-    this.#db.transaction(() => {
-      for (const change of changes) this.#write(change);
-      this.auditLog.add(audit);
-    });
+    try {
+      this.#db.transaction(() => {
+        for (const change of changes) this.#write(change);
+        this.auditLog.add(audit);
+      });
+    } catch (error) {
+      this.#nodes.forget();
+      throw error;
+    }
   }
 
   /** Stores who is primary for which prefix after a change. */
@@ -95,10 +104,10 @@ export class TailnetStore {
   #write(change: Change): void {
     switch (change.type) {
       case "node-put":
-        this.#put.node(change.node);
+        this.#nodes.put(change.node);
         return;
       case "node-removed":
-        this.#db.delete(schema.nodes).where(eq(schema.nodes.id, change.id)).run();
+        this.#nodes.remove(change.id);
         return;
       case "user-put":
         this.#put.user(change.user);

@@ -152,6 +152,45 @@ describe("the store", () => {
     });
   });
 
+  it.each<[string, Partial<Node>]>([
+    ["presence", { isOnline: false, disconnectedAt: 3, lastSeenAt: 4 }],
+    [
+      "endpoints and relay",
+      { endpoints: ["198.51.100.1:1"], homeDerp: 1, discoKey: `discokey:${"a".repeat(64)}` as never },
+    ],
+    ["Hostinfo and presence", { hostinfo: { OS: "darwin" }, isOnline: false }],
+    ["name and tags", { name: "other", tags: ["tag:a"], userId: null }],
+    ["nothing", {}],
+  ])("stores a change of %s of a node that it wrote, or that it loaded", async (_what, change) => {
+    await inFreshObject((storage) => {
+      const writer = new TailnetStore(openDatabase(storage, MIGRATIONS));
+      writer.commit([
+        { type: "user-put", user },
+        { type: "node-put", node },
+      ]);
+      writer.commit([{ type: "node-put", node: { ...node, ...change } }]);
+      const loader = new TailnetStore(openDatabase(storage, MIGRATIONS));
+      const [loaded] = loader.load().nodes;
+      expect(loaded).toEqual({ ...node, ...change });
+      if (loaded !== undefined) loader.commit([{ type: "node-put", node: { ...loaded, ...change, lastSeenAt: 9 } }]);
+      const [again] = new TailnetStore(openDatabase(storage, MIGRATIONS)).load().nodes;
+      expect(again).toEqual({ ...node, ...change, lastSeenAt: 9 });
+    });
+  });
+
+  it("stores a whole node after its removal, and after a command that was rolled back", async () => {
+    await inFreshObject((storage) => {
+      const store = new TailnetStore(openDatabase(storage, MIGRATIONS));
+      const put: Change = { type: "node-put", node };
+      store.commit([{ type: "user-put", user }, put]);
+      store.commit([{ type: "node-removed", id: node.id }]);
+      const clash: Node = { ...node, id: 8, stableId: "n8CNTRL", ipv4: "100.64.0.8", ipv6: "fd7a:115c:a1e0::8" };
+      expect(() => store.commit([put, { type: "node-put", node: clash }])).toThrow();
+      store.commit([put]);
+      expect([...store.load().nodes]).toEqual([node]);
+    });
+  });
+
   it("makes a private key once", async () => {
     await inFreshObject((storage) => {
       const store = new TailnetStore(openDatabase(storage, MIGRATIONS));

@@ -80,7 +80,8 @@ export class ControlServer {
     try {
       const handshake = await respond(noiseCrypto, this.#ports.noiseKeys(), initiation, randomBytes(32));
       this.#ports.ctx.acceptWebSocket(server);
-      const early = encodeEarlyPayload(challengeKeyOf(noiseCrypto.publicKey(randomBytes(32))));
+      // Any 32 bytes are a public key (RFC 7748 5); nobody needs the private half, and making one costs a handshake.
+      const early = encodeEarlyPayload(challengeKeyOf(randomBytes(32)));
       const greeting = [early];
       const http2 = openConnection(greeting);
       const { version, machineKey, transport: noise } = handshake;

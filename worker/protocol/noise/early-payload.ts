@@ -7,7 +7,7 @@ import type { ChallengeKey } from "../keys.ts";
 const MAGIC = Uint8Array.of(0xff, 0xff, 0xff, 0x54, 0x53);
 
 // [5 bytes FF FF FF 'T' 'S'][u32be length][JSON]
-/** Encodes the greeting. The challenge is the public half of a fresh X25519 key; send it once, whole, before SETTINGS. */
+/** Encodes the greeting. The challenge is a fresh X25519 public key; send it once, whole, before SETTINGS. */
 export function encodeEarlyPayload(challenge: ChallengeKey): Uint8Array {
   const json = utf8(JSON.stringify({ nodeKeyChallenge: challenge }));
   const length = new Uint8Array(4);
