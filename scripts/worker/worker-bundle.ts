@@ -16,7 +16,7 @@ export async function bundleWorker(main: string, outfile: string): Promise<void>
     external: ["node:*", "cloudflare:*"],
     loader: { ".sql": "text" },
     // Class names survive, as with wrangler: the runtime finds Durable Object classes by export name, logs by class name.
-    keepNames: true,
+    keepNames: false,
     logLevel: "warning",
   }).catch((cause: unknown) => {
     throw new Error("the Worker does not build", { cause });

@@ -33,7 +33,7 @@ export interface LoadResult {
   readonly nodeId: number;
 }
 
-const TIMEOUT_MS = 330_000;
+const TIMEOUT_MS = 150_000;
 
 /** A running load program with its fleet of nodes. */
 export class Load {

@@ -91,22 +91,32 @@ async function run(
   }
 }
 
-async function measure(servers: readonly BenchServer[], count: number, options: RowOptions) {
+/** Measures every row; a server that does not get through one of them in time takes no part in the rest. */
+async function measure(all: readonly BenchServer[], count: number, options: RowOptions) {
   const figures: { flarescale: Figures; headscale?: Figures } = { flarescale: {} };
   const note = ({ name }: BenchServer, some: Figures) => {
     figures[name] = { ...figures[name], ...some };
   };
+  const servers = all.filter((server) => !failed.has(server));
   for (const row of ROWS) {
     for (const server of servers) {
       const since = performance.now();
-      note(server, await row(server, count, options));
+      if (failed.has(server)) continue;
+      await row(server, count, options).then(
+        (some) => note(server, some),
+        (error: Error) => {
+          failed.add(server);
+          console.error(`bench: ${server.name} takes no further part: ${error.message}`);
+        },
+      );
       const seconds = ((performance.now() - since) / 1_000).toFixed(1);
       console.error(`bench: ${count} nodes, ${row.name}, ${server.name}: ${seconds} s`);
     }
   }
   await new Promise((done) => setTimeout(done, SETTLE_MS));
-  const idles = await idle(servers, options);
-  for (const [i, server] of servers.entries()) note(server, { ...(await memory(server, count)), ...(idles[i] ?? {}) });
+  const left = servers.filter((server) => !failed.has(server));
+  const idles = await idle(left, options);
+  for (const [i, server] of left.entries()) note(server, { ...(await memory(server, count)), ...(idles[i] ?? {}) });
   return figures;
 }
 
@@ -121,6 +131,8 @@ async function gatewayByItself(binary: string): Promise<Figures> {
     "idle bridges in 256 MB": ((256 - baseMB) * 1_024) / perBridgeKB,
   };
 }
+
+const failed = new Set<BenchServer>();
 
 function sizes(text: string): number[] {
   const counts = text.split(",").map(Number);

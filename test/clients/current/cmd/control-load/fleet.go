@@ -23,7 +23,7 @@ const (
 	// herd is the same when all nodes come back at once.
 	herd = 128
 	// timeout is how long one command may take before it fails.
-	timeout = 5 * time.Minute
+	timeout = 2 * time.Minute
 )
 
 // httpRequest is a call of the server's REST API.
