@@ -57,7 +57,7 @@ function prepareUpdate(db: Database, columns: readonly Column[]) {
   const values = Object.fromEntries(columns.map((name) => [name, sql.placeholder(name)]));
   return db
     .update(nodes)
-    .set(values as never)
+    .set(values)
     .where(eq(nodes.id, sql.placeholder("id")))
     .prepare();
 }
