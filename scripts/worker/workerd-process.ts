@@ -18,7 +18,7 @@ export interface WorkerdOptions {
 }
 
 /** The workerd binary that comes with wrangler, for this operating system and processor. */
-function workerdBinary(): string {
+export function workerdBinary(): string {
   const fromHere = createRequire(import.meta.url);
   const fromWrangler = createRequire(fromHere.resolve("wrangler/package.json"));
   return (fromWrangler("workerd") as { default: string }).default;

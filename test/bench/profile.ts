@@ -3,13 +3,13 @@
 //
 //   node test/bench/profile.ts [nodes] [folder for .cpuprofile files]
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { administratorToken, createAuthKey } from "../../scripts/stack/first-administrator.ts";
 import { openStateFolder, readCredentials } from "../../scripts/stack/state-folder.ts";
 import { bundleWorker } from "../../scripts/worker/worker-bundle.ts";
 import { DISK_NAME, SOCKET_NAME, workerdConfig } from "../../scripts/worker/workerd-config.ts";
+import { workerdBinary } from "../../scripts/worker/workerd-process.ts";
 import { readWranglerSettings } from "../../scripts/worker/wrangler-settings.ts";
 import { loadBinary } from "../clients/build.ts";
 import { Child } from "../e2e/support/child.ts";
@@ -69,11 +69,9 @@ async function startProfiled() {
   mkdirSync(folder.worker, { recursive: true });
   await bundleWorker(settings.main, folder.bundle);
   writeFileSync(folder.config, workerdConfig(settings, "worker.js"));
-  const require = createRequire(createRequire(import.meta.url).resolve("wrangler/package.json"));
-  const { default: workerd } = require("workerd") as { default: string };
   const url = `http://127.0.0.1:${port}`;
   const command = [
-    ...[workerd, "serve", `--inspector-addr=127.0.0.1:${inspectorPort}`],
+    ...[workerdBinary(), "serve", `--inspector-addr=127.0.0.1:${inspectorPort}`],
     ...[`--socket-addr=${SOCKET_NAME}=127.0.0.1:${port}`, `--directory-path=${DISK_NAME}=${folder.worker}`],
     folder.config,
   ];
