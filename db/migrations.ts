@@ -2,6 +2,7 @@
 import init from "../migrations/0000_init.sql";
 import auditLog from "../migrations/0001_audit_log.sql";
 import records from "../migrations/0002_records.sql";
+import sshChecksAndAttributes from "../migrations/0003_ssh_checks_and_attributes.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -15,4 +16,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { tag: "0000_init", sql: init },
   { tag: "0001_audit_log", sql: auditLog },
   { tag: "0002_records", sql: records },
+  { tag: "0003_ssh_checks_and_attributes", sql: sshChecksAndAttributes },
 ];

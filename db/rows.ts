@@ -7,8 +7,9 @@ import type { DiscoKey, MachineKey, NodeKey, TailnetLockKey } from "../worker/pr
 import type { AuthKey } from "../worker/tailnet/entities/auth-key.ts";
 import type { Node } from "../worker/tailnet/entities/node.ts";
 import type { PendingRegistration } from "../worker/tailnet/entities/pending-registration.ts";
+import type { SSHCheckRequest } from "../worker/tailnet/entities/ssh-check.ts";
 import type { User } from "../worker/tailnet/entities/user.ts";
-import type { authKeys, nodes, pendingRegistrations, users } from "./schema/index.ts";
+import type { authKeys, nodes, pendingRegistrations, sshChecks, users } from "./schema/index.ts";
 
 /** A node from its row. */
 export function toNode(row: InferSelectModel<typeof nodes>): Node {
@@ -23,6 +24,7 @@ export function toNode(row: InferSelectModel<typeof nodes>): Node {
     hostinfo: row.hostinfo as Hostinfo,
     endpoints: row.endpoints as string[],
     approvedRoutes: row.approvedRoutes as string[],
+    attributes: row.attributes as Node["attributes"],
   };
 }
 
@@ -47,4 +49,9 @@ export function toPendingRegistration(row: InferSelectModel<typeof pendingRegist
     hostinfo: row.hostinfo as Hostinfo,
     state: row.state as PendingRegistration["state"],
   };
+}
+
+/** A login over SSH that waits for a person, from its row. */
+export function toSSHCheck(row: InferSelectModel<typeof sshChecks>): SSHCheckRequest {
+  return { ...row, state: row.state as SSHCheckRequest["state"] };
 }

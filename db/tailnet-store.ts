@@ -13,7 +13,7 @@ import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
 import { AuditLog } from "./audit-log.ts";
 import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
-import { toAuthKey, toNode, toPendingRegistration, toUser } from "./rows.ts";
+import { toAuthKey, toNode, toPendingRegistration, toSSHCheck, toUser } from "./rows.ts";
 import * as schema from "./schema/index.ts";
 import { prepareUpsert } from "./upsert.ts";
 
@@ -37,6 +37,8 @@ export class TailnetStore {
       authKey: prepareUpsert(db, schema.authKeys, schema.authKeys.id),
       apiToken: prepareUpsert(db, schema.apiTokens, schema.apiTokens.id),
       pending: prepareUpsert(db, schema.pendingRegistrations, schema.pendingRegistrations.id),
+      sshCheck: prepareUpsert(db, schema.sshChecks, schema.sshChecks.id),
+      passedSSHCheck: prepareUpsert(db, schema.passedSSHChecks, schema.passedSSHChecks.id),
       state: prepareUpsert(db, schema.tailnetState, schema.tailnetState.id),
       primary: prepareUpsert(db, schema.routePrimaries, schema.routePrimaries.prefix),
     };
@@ -55,6 +57,8 @@ export class TailnetStore {
       apiTokens: db.select().from(schema.apiTokens).all(),
       pendings: db.select().from(schema.pendingRegistrations).all().map(toPendingRegistration),
       records: db.select().from(schema.records).all() as unknown as Pick<RecordPut, "collection" | "record">[],
+      sshChecks: db.select().from(schema.sshChecks).all().map(toSSHCheck),
+      passedSSHChecks: db.select().from(schema.passedSSHChecks).all(),
       settings,
       counters,
       policy: this.#readPolicy(),
@@ -138,6 +142,18 @@ export class TailnetStore {
           .delete(schema.records)
           .where(and(eq(schema.records.collection, change.collection), eq(schema.records.id, change.id)))
           .run();
+        return;
+      case "ssh-check-put":
+        this.#put.sshCheck(change.check);
+        return;
+      case "ssh-check-removed":
+        this.#db.delete(schema.sshChecks).where(eq(schema.sshChecks.id, change.id)).run();
+        return;
+      case "ssh-check-passed":
+        this.#put.passedSSHCheck(change.passed);
+        return;
+      case "ssh-check-forgotten":
+        this.#db.delete(schema.passedSSHChecks).where(eq(schema.passedSSHChecks.id, change.id)).run();
         return;
       case "policy-put":
         this.#db.insert(schema.policies).values(change.policy).run();

@@ -8,6 +8,7 @@ import { ts2021Routes } from "./routes/control/ts2021.ts";
 import { derpRoutes } from "./routes/derp/derp-routes.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { approveRoutes } from "./routes/login/approve.ts";
+import { confirmSSHRoutes } from "./routes/login/confirm-ssh.ts";
 import { homeRoutes } from "./routes/login/home.ts";
 import { signInRoutes } from "./routes/login/sign-in.ts";
 
@@ -24,6 +25,7 @@ app.route("/", derpRoutes);
 app.route("/", healthRoutes);
 app.route("/", homeRoutes);
 app.route("/", approveRoutes);
+app.route("/", confirmSSHRoutes);
 app.route("/", signInRoutes);
 app.route("/api/v2", apiRoutes);
 

@@ -5,5 +5,6 @@ export * from "./credentials.ts";
 export * from "./nodes.ts";
 export * from "./pending-registrations.ts";
 export * from "./records.ts";
+export * from "./ssh-checks.ts";
 export * from "./tailnet.ts";
 export * from "./users.ts";

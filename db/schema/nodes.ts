@@ -32,6 +32,7 @@ export const nodes = sqliteTable(
     disconnectedAt: integer("disconnected_at"),
     lastSeenAt: integer("last_seen_at"),
     authKeyId: text("auth_key_id"),
+    attributes: text({ mode: "json" }).notNull().default({}),
   },
   (table) => [index("nodes_machine_key").on(table.machineKey)],
 );

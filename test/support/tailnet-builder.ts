@@ -133,6 +133,8 @@ export class TestTailnet {
       authKeys: [],
       apiTokens: [],
       pendings: [],
+      sshChecks: [],
+      passedSSHChecks: [],
       settings: { ...DEFAULT_SETTINGS, ...settings },
       counters: { nextNodeId: 1, nextUserId: FIRST_USER_ID, nextAddress: 1 },
       policy: { text: policy, isDefault: false, savedAt: 0, author: "" },

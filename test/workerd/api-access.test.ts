@@ -22,6 +22,10 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   updateDeviceKey: ["POST", "/device/999/key", { keyExpiryDisabled: true }],
   listDeviceRoutes: ["GET", "/device/1/routes"],
   setDeviceRoutes: ["POST", "/device/999/routes", { routes: [] }],
+  getDeviceAttributes: ["GET", "/device/1/attributes"],
+  setDeviceAttribute: ["POST", "/device/999/attributes/custom:x", { value: 1 }],
+  deleteDeviceAttribute: ["DELETE", "/device/999/attributes/custom:x"],
+  batchUpdateDeviceAttributes: ["PATCH", "/tailnet/-/device-attributes", { nodes: {} }],
   getPolicyFile: ["GET", "/tailnet/-/acl"],
   setPolicyFile: ["POST", "/tailnet/-/acl", "{"],
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
@@ -32,7 +36,14 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   ...RESOURCE_REQUESTS,
 };
 
-const READING: Operation[] = ["listDevices", "getDevice", "listDeviceRoutes", "listKeys", "getKey"];
+const READING: Operation[] = [
+  "listDevices",
+  "getDevice",
+  "listDeviceRoutes",
+  "getDeviceAttributes",
+  "listKeys",
+  "getKey",
+];
 const DEVICE_WRITING: Operation[] = [
   "deleteDevice",
   "expireDeviceKey",
@@ -40,6 +51,9 @@ const DEVICE_WRITING: Operation[] = [
   "setDeviceName",
   "setDeviceTags",
   "updateDeviceKey",
+  "setDeviceAttribute",
+  "deleteDeviceAttribute",
+  "batchUpdateDeviceAttributes",
 ];
 const POLICY_READING: Operation[] = ["getPolicyFile", "validatePolicyFile"];
 const EVERYTHING = Object.keys(OPERATIONS) as Operation[];

@@ -59,6 +59,7 @@ const node: Node = {
   disconnectedAt: null,
   lastSeenAt: null,
   authKeyId: "k1CNTRL",
+  attributes: { "custom:tier": { value: "prod", expiresAt: 1_700_000_600_000 } },
 };
 
 describe("migrations", () => {

@@ -1,9 +1,9 @@
 // Login pages: who may approve a device, and everything that must not approve one.
-import { exports } from "cloudflare:workers";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { toBase64, utf8 } from "../../worker/protocol/bytes.ts";
 import { api, ORIGIN, type Person, pendingRegistration, person, seed } from "./support/api.ts";
+import { Browser } from "./support/browser.ts";
 
 let admin: Person;
 let member: Person;
@@ -24,45 +24,9 @@ beforeEach(async () => {
   await seed({ type: "pending-put", pending });
 });
 
-/** A browser: it keeps one host's cookies and follows nothing. */
-class Browser {
-  cookie = "";
-  readonly origin: string;
-  readonly #headers: Record<string, string>;
-
-  constructor(origin = ORIGIN, headers: Record<string, string> = {}) {
-    this.origin = origin;
-    this.#headers = headers;
-  }
-
-  async get(path: string) {
-    return await this.#send(path, { method: "GET" });
-  }
-
-  async post(path: string, fields: Record<string, string>) {
-    return await this.#send(path, { method: "POST", body: new URLSearchParams(fields).toString() });
-  }
-
-  async #send(path: string, init: { method: string; body?: string }) {
-    const headers = { ...this.#headers, ...(this.cookie !== "" && { cookie: this.cookie }) };
-    const response = await exports.default.fetch(this.origin + path, { ...init, headers, redirect: "manual" });
-    const set = response.headers.get("set-cookie");
-    if (set !== null) this.cookie = /max-age=0/i.test(set) ? "" : (set.split(";")[0] ?? "");
-    const html = await response.text();
-    const formToken = /name="form_token" value="([0-9a-f]+)"/.exec(html)?.[1] ?? "";
-    return { status: response.status, headers: response.headers, html, formToken };
-  }
-
-  /** Signs in through the form on a device's page. */
-  async signIn(who: Person, page = `/a/${id}`) {
-    const { formToken } = await this.get(page);
-    return await this.post("/login/token", { form_token: formToken, next: page, value: who.token });
-  }
-}
-
 async function signedIn(who: Person): Promise<Browser> {
   const browser = new Browser();
-  await browser.signIn(who);
+  await browser.signIn(who, `/a/${id}`);
   return browser;
 }
 
@@ -171,7 +135,7 @@ describe("signing in", () => {
     const browser = new Browser();
     await browser.get(`/a/${id}`);
     const before = browser.cookie;
-    const { status, headers } = await browser.signIn(member);
+    const { status, headers } = await browser.signIn(member, `/a/${id}`);
     expect([status, headers.get("location")]).toEqual([303, `/a/${id}`]);
     expect(browser.cookie).not.toBe(before);
     expect(headers.get("set-cookie")).toMatch(
@@ -188,7 +152,7 @@ describe("signing in", () => {
       new Browser("http://localhost:8787"),
       new Browser(ORIGIN, { "x-forwarded-proto": "http" }),
     ]) {
-      const { headers } = await browser.signIn(member);
+      const { headers } = await browser.signIn(member, `/a/${id}`);
       expect(headers.get("set-cookie")).toMatch(/^flarescale_session=[^;]+; Path=\/; HttpOnly; SameSite=Lax$/);
       expect((await browser.get(`/a/${id}`)).html).toContain("Approve");
     }
@@ -231,7 +195,7 @@ describe("signing in", () => {
     await seed({ type: "user-put", user: { ...fleeting.user, isSuspended: true } });
     expect((await browser.post(`/a/${id}/approve`, { form_token: formToken })).status).toBe(403);
     expect((await browser.get(`/a/${id}`)).html).not.toContain("Approve");
-    expect((await browser.signIn(fleeting)).status).toBe(403);
+    expect((await browser.signIn(fleeting, `/a/${id}`)).status).toBe(403);
     expect(await isConnected()).toBe(false);
   });
 
@@ -372,7 +336,7 @@ describe("deciding", () => {
     const foreign = (await other.get(`/a/${id}`)).formToken;
     const browser = new Browser();
     const early = (await browser.get(`/a/${id}`)).formToken;
-    await browser.signIn(member);
+    await browser.signIn(member, `/a/${id}`);
     for (const form_token of [foreign, early]) {
       expect((await browser.post(`/a/${id}/approve`, { form_token })).status).toBe(403);
     }

@@ -66,10 +66,16 @@ export interface FollowUpStream extends StreamBase {
   readonly pendingId: string;
 }
 
+/** A login over SSH whose destination waits for a person. */
+export interface SSHCheckStream extends StreamBase {
+  readonly kind: "ssh-check";
+  readonly checkId: string;
+}
+
 /** An answered request of which bytes are still held back. */
 export interface ResponseStream extends StreamBase {
   readonly kind: "response";
 }
 
 /** What one open stream is for. */
-export type StreamState = RequestStream | MapStream | FollowUpStream | ResponseStream;
+export type StreamState = RequestStream | MapStream | FollowUpStream | SSHCheckStream | ResponseStream;

@@ -1,4 +1,4 @@
-// Who is connected: node → its open map streams, pending registration → requests that wait for it. Built from the
+// Who is connected: node → its open map streams, login in progress → requests that wait for it. Built from the
 // sockets' attachments when first needed after a wake (4 µs a socket), then kept in step.
 import type { NodeId } from "../tailnet/entities/node.ts";
 import type { MapStream, StreamState } from "./connection-state.ts";
@@ -10,7 +10,7 @@ export interface StreamRef<S extends StreamState = StreamState> {
   readonly stream: S;
 }
 
-/** Open map streams by node and waiting requests by pending registration. */
+/** Open map streams by node, and waiting requests by pending registration or SSH check. */
 export class SessionIndex {
   readonly #maps = new Map<NodeId, StreamRef<MapStream>[]>();
   readonly #waiting = new Map<string, StreamRef[]>();
@@ -31,21 +31,23 @@ export class SessionIndex {
     return this.#maps.get(nodeId) ?? [];
   }
 
-  /** Requests that wait for a pending registration. */
-  waitingFor(pendingId: string): readonly StreamRef[] {
-    return this.#waiting.get(pendingId) ?? [];
+  /** Requests that wait for a pending registration or an SSH check. */
+  waitingFor(id: string): readonly StreamRef[] {
+    return this.#waiting.get(id) ?? [];
   }
 
   /** Enters a stream; kinds that nobody looks up are passed over. */
   add({ connection, stream }: StreamRef): void {
     if (stream.kind === "map") append(this.#maps, stream.nodeId, { connection, stream });
     else if (stream.kind === "follow-up") append(this.#waiting, stream.pendingId, { connection, stream });
+    else if (stream.kind === "ssh-check") append(this.#waiting, stream.checkId, { connection, stream });
   }
 
   /** Takes a stream out. */
   remove({ connection, stream }: StreamRef): void {
     if (stream.kind === "map") remove(this.#maps, stream.nodeId, connection, stream.id);
     else if (stream.kind === "follow-up") remove(this.#waiting, stream.pendingId, connection, stream.id);
+    else if (stream.kind === "ssh-check") remove(this.#waiting, stream.checkId, connection, stream.id);
   }
 }
 

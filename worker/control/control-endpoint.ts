@@ -25,6 +25,8 @@ export interface ControlContext {
   readonly registerLimit: RateLimit;
   /** URL of the login page of a pending registration. */
   loginUrl(pendingId: string): string;
+  /** URL of the page where a login over SSH is confirmed. */
+  sshCheckUrl(checkId: string): string;
 }
 
 /** What becomes of a request's stream. */
@@ -44,7 +46,9 @@ export type ControlReply =
       readonly first: () => Uint8Array;
     }
   /** Stay open until the pending registration is decided. */
-  | { readonly kind: "wait"; readonly pendingId: string };
+  | { readonly kind: "wait"; readonly pendingId: string }
+  /** Stay open until the login over SSH is confirmed or not. */
+  | { readonly kind: "wait-for-ssh-check"; readonly checkId: string };
 
 /** Answers one endpoint. @throws MalformedRequest, answered with 400 */
 export type ControlHandler = (request: ControlRequest, context: ControlContext) => ControlReply;

@@ -12,6 +12,8 @@ import {
 } from "./control-endpoint.ts";
 import { map } from "./map.ts";
 import { register } from "./register.ts";
+import { setDeviceAttributes } from "./set-device-attr.ts";
+import { SSH_ACTION_PATH, sshAction } from "./ssh-action.ts";
 
 interface Endpoint {
   readonly method: string;
@@ -28,19 +30,24 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   "/machine/whoami": { method: "GET", handler: (request) => text(200, request.machineKey), bodyMax: 0 },
   "/machine/set-dns": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
   "/machine/id-token": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
-  "/machine/set-device-attr": { method: "PATCH", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/set-device-attr": { method: "PATCH", handler: setDeviceAttributes, bodyMax: OTHER_BODY_MAX },
   "/machine/audit-log": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
   "/machine/feature/query": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
 };
 
+/** Endpoints whose paths go on after these words. */
+const PREFIXES: readonly (readonly [string, Endpoint])[] = [
+  [SSH_ACTION_PATH, { method: "GET", handler: sshAction, bodyMax: 0 }],
+];
+
 /** Largest body that a path takes, bytes. Unknown paths may be replies to pings, which are large. */
 export function bodyLimitOf(path: string): number {
-  return ENDPOINTS[withoutQuery(path)]?.bodyMax ?? C2N_REPLY_BODY_MAX;
+  return endpointOf(path)?.bodyMax ?? C2N_REPLY_BODY_MAX;
 }
 
 /** Answers a request that has arrived whole. */
 export function dispatch(request: ControlRequest, context: ControlContext): ControlReply {
-  const endpoint = ENDPOINTS[withoutQuery(request.path)];
+  const endpoint = endpointOf(request.path);
   if (endpoint === undefined) return text(404, "not found");
   if (request.method !== endpoint.method) return text(405, "method not allowed");
   try {
@@ -51,7 +58,9 @@ export function dispatch(request: ControlRequest, context: ControlContext): Cont
   }
 }
 
-function withoutQuery(path: string): string {
+function endpointOf(path: string): Endpoint | undefined {
   const at = path.indexOf("?");
-  return at < 0 ? path : path.slice(0, at);
+  const name = at < 0 ? path : path.slice(0, at);
+  if (Object.hasOwn(ENDPOINTS, name)) return ENDPOINTS[name];
+  return PREFIXES.find(([prefix]) => name.startsWith(prefix))?.[1];
 }

@@ -6,7 +6,8 @@ import { parseJsonObject } from "../protocol/control/json.ts";
 import { parseRegisterRequest } from "../protocol/control/register.ts";
 import { registerNode } from "../tailnet/commands/register-node.ts";
 import { describeRefusal } from "../tailnet/refusal.ts";
-import { type ControlHandler, json, text } from "./control-endpoint.ts";
+import type { Tailnet } from "../tailnet/tailnet.ts";
+import { type ControlHandler, type ControlReply, json, text } from "./control-endpoint.ts";
 
 /** Registers, renews, logs out or sends to the login page. */
 export const register: ControlHandler = (request, context) => {
@@ -36,3 +37,13 @@ export const register: ControlHandler = (request, context) => {
       return { kind: "wait", pendingId: result.pendingId };
   }
 };
+
+/** The answer to a request that waited for a pending registration. */
+export function registrationReply(tailnet: Tailnet, pendingId: string, magicDnsSuffix: string): ControlReply {
+  const pending = tailnet.pendings.get(pendingId);
+  const node = pending?.nodeId == null ? undefined : tailnet.nodes.get(pending.nodeId);
+  if (node !== undefined) return json(toRegistered(tailnet, node, magicDnsSuffix));
+  if (pending?.state === "denied") return json(toRegisterError(describeRefusal({ reason: "login-denied" })));
+  // The client asks again with the same follow-up, which then leads to a new login page.
+  return text(410, "login expired; asking for a new one");
+}

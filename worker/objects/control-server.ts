@@ -8,8 +8,8 @@ import type { StreamBuffer } from "../connection/stream-buffer.ts";
 import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
 import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
 import { RateLimit, sourceOf } from "../control/rate-limit.ts";
+import { registrationReply } from "../control/register.ts";
 import type { Settings } from "../env.ts";
-import { toRegisterError, toRegistered } from "../mapper/to-register-response.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { EMPTY, toHex } from "../protocol/bytes.ts";
@@ -23,8 +23,8 @@ import { encodeHandshakeError } from "../protocol/noise/messages.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import { answerSSHCheck } from "../tailnet/commands/check-ssh.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
-import { describeRefusal } from "../tailnet/refusal.ts";
 
 /** A client that has not opened its windows for this long is gone or hostile. */
 const HELD_BACK_MAX_MS = 60_000;
@@ -148,22 +148,23 @@ export class ControlServer {
     return this.#ports.ctx.getWebSockets().length > 0;
   }
 
-  /** Answers a request that waited for a person. */
+  /** Answers a request that waited for a person; one that has nothing to hear yet goes on waiting. */
   wake({ connection, stream }: StreamRef): void {
-    if (stream.kind !== "follow-up") return;
-    const { tailnet } = this.#ports.runtime();
-    const pending = tailnet.pendings.get(stream.pendingId);
-    const node = pending?.nodeId == null ? undefined : tailnet.nodes.get(pending.nodeId);
+    const reply = this.#replyToWaiting(stream);
+    if (reply === undefined) return;
     this.sessions().remove({ connection, stream });
-    if (node !== undefined) {
-      this.#reply(connection, stream.id, json(toRegistered(tailnet, node, this.#ports.settings.magicDnsSuffix)));
-    } else if (pending?.state === "denied") {
-      this.#reply(connection, stream.id, json(toRegisterError(describeRefusal({ reason: "login-denied" }))));
-    } else {
-      // The client asks again with the same follow-up, which then leads to a new login page.
-      this.#reply(connection, stream.id, text(410, "login expired; asking for a new one"));
-    }
+    this.#reply(connection, stream.id, reply);
     connection.flush();
+  }
+
+  #replyToWaiting(stream: StreamState): ControlReply | undefined {
+    const { tailnet } = this.#ports.runtime();
+    if (stream.kind === "follow-up") {
+      return registrationReply(tailnet, stream.pendingId, this.#ports.settings.magicDnsSuffix);
+    }
+    if (stream.kind !== "ssh-check") return undefined;
+    const action = answerSSHCheck(tailnet, tailnet.sshChecks.get(stream.checkId), Date.now());
+    return action && json(action);
   }
 
   /**
@@ -249,7 +250,10 @@ export class ControlServer {
         connection.respond(streamId, reply, Date.now());
         return;
       case "wait":
-        this.#park(connection, streamId, reply.pendingId);
+        this.#park(connection, { kind: "follow-up", id: streamId, held: undefined, pendingId: reply.pendingId });
+        return;
+      case "wait-for-ssh-check":
+        this.#park(connection, { kind: "ssh-check", id: streamId, held: undefined, checkId: reply.checkId });
         return;
       case "map-stream": {
         const { nodeId, nodeKey, omitsPeers, first } = reply;
@@ -269,11 +273,11 @@ export class ControlServer {
       now: Date.now(),
       registerLimit: this.#registerLimit,
       loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
+      sshCheckUrl: (checkId) => `${origin}/ssh/${checkId}`,
     };
   }
 
-  #park(connection: ControlConnection, streamId: number, pendingId: string): void {
-    const stream: StreamState = { kind: "follow-up", id: streamId, held: undefined, pendingId };
+  #park(connection: ControlConnection, stream: StreamState): void {
     connection.setStream(stream);
     this.sessions().add({ connection, stream });
   }
@@ -297,7 +301,7 @@ export class ControlServer {
 
   /** A stream was ended by the client or with its socket. */
   #ended(connection: ControlConnection, stream: StreamState): void {
-    if (stream.kind !== "map" && stream.kind !== "follow-up") return;
+    if (stream.kind === "request" || stream.kind === "response") return;
     const sessions = this.sessions();
     sessions.remove({ connection, stream });
     if (stream.kind !== "map" || sessions.mapsOf(stream.nodeId).length > 0) return;

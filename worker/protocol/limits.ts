@@ -90,6 +90,8 @@ export const C2N_REPLY_BODY_MAX = 16 << 20;
 export const OTHER_BODY_MAX = 1 << 20;
 /** Request bodies that one connection may have in flight in all. */
 export const CONNECTION_BODIES_MAX = 20 << 20;
+/** Name of an account that somebody wants to log in to over SSH. Linux takes 32 characters. */
+export const SSH_LOCAL_USER_MAX = 256;
 /** Bodies of public HTTP requests. */
 export const API_BODY_MAX = 10 << 20;
 
@@ -100,6 +102,8 @@ export const DEVICE_PAGE_MAX = 8 << 20;
 /** Routes approved for one node, and tags given to one. */
 export const NODE_MAX_ROUTES = 10_000;
 export const NODE_MAX_TAGS = 1_000;
+/** Device posture attributes set on one node. */
+export const NODE_MAX_ATTRIBUTES = 100;
 
 /** Endpoints kept of one node. */
 export const NODE_MAX_ENDPOINTS = 50;

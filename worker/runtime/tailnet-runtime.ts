@@ -17,6 +17,7 @@ import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts
 import { type Effects, endsStreams, losesItsKey } from "../tailnet/effects.ts";
 import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
 import type { Node } from "../tailnet/entities/node.ts";
+import { MAX_CHECK_PERIOD_MS } from "../tailnet/entities/ssh-check.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
@@ -37,7 +38,7 @@ export interface RuntimePorts {
   sessions(): SessionIndex;
   /** These node keys are good no longer: relays must let go of their holders. */
   revoke(nodeKeys: readonly NodeKey[]): void;
-  /** A request that waited for a pending registration can be answered. */
+  /** A request that waited for a person can be answered. */
   wake(waiting: StreamRef): void;
 }
 
@@ -94,6 +95,8 @@ export class TailnetRuntime {
     for (const change of changes) {
       if (change.type === "node-put") next = Math.min(next, deadlineOf(change.node));
       else if (change.type === "pending-put") next = Math.min(next, change.pending.expiresAt);
+      else if (change.type === "ssh-check-put") next = Math.min(next, change.check.expiresAt);
+      else if (change.type === "ssh-check-passed") next = Math.min(next, change.passed.passedAt + MAX_CHECK_PERIOD_MS);
     }
     if (Number.isFinite(next)) this.#ports.clock.wakeBy(next);
   }
@@ -110,7 +113,7 @@ export class TailnetRuntime {
     }
     if (revoked.length > 0) this.#ports.revoke(revoked);
     for (const connection of touched) connection.flush();
-    for (const id of effects.decidedPendings)
+    for (const id of effects.decidedLogins)
       for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
   }
 

@@ -6,6 +6,7 @@ import type { RecordPut, RecordRemoved } from "./entities/configuration/collecti
 import type { Node, NodeId } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
+import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { User } from "./entities/user.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -37,6 +38,10 @@ export type Change =
   | { readonly type: "api-token-put"; readonly token: ApiToken }
   | { readonly type: "pending-put"; readonly pending: PendingRegistration }
   | { readonly type: "pending-removed"; readonly id: string }
+  | { readonly type: "ssh-check-put"; readonly check: SSHCheckRequest }
+  | { readonly type: "ssh-check-removed"; readonly id: string }
+  | { readonly type: "ssh-check-passed"; readonly passed: PassedSSHCheck }
+  | { readonly type: "ssh-check-forgotten"; readonly id: string }
   | { readonly type: "policy-put"; readonly policy: PolicyVersion }
   | RecordPut
   | RecordRemoved

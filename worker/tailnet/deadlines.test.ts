@@ -182,7 +182,7 @@ describe("a page", () => {
     expect(nextDeadline(t.tailnet)).toBe(t.now + PENDING_LIFETIME_MS);
     passToDeadline();
     expect(t.tailnet.pendings.size).toBe(0);
-    expect(t.effects.decidedPendings).toEqual(new Set([result.pendingId]));
+    expect(t.effects.decidedLogins).toEqual(new Set([result.pendingId]));
   });
 });
 

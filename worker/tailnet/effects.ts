@@ -18,8 +18,8 @@ export interface Effects {
   readonly policy: PolicyEffect[];
   /** Users whose profile is new or differs. */
   readonly users: Set<number>;
-  /** Pending registrations that were decided. */
-  readonly decidedPendings: Set<string>;
+  /** Pending registrations and SSH checks that were decided. */
+  readonly decidedLogins: Set<string>;
   /** Collections of which a record came, changed or went. */
   readonly collections: Set<CollectionName>;
   /** Settings before they changed; null: they did not. */
@@ -32,7 +32,7 @@ export function noEffects(): Effects {
     nodes: new Map(),
     policy: [],
     users: new Set(),
-    decidedPendings: new Set(),
+    decidedLogins: new Set(),
     collections: new Set(),
     settingsBefore: null,
   };

@@ -33,11 +33,25 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       break;
     case "pending-put":
       tailnet.pendings.set(change.pending.id, change.pending);
-      if (change.pending.state !== "waiting") effects.decidedPendings.add(change.pending.id);
+      if (change.pending.state !== "waiting") effects.decidedLogins.add(change.pending.id);
       break;
     case "pending-removed":
       tailnet.pendings.delete(change.id);
-      effects.decidedPendings.add(change.id);
+      effects.decidedLogins.add(change.id);
+      break;
+    case "ssh-check-put":
+      tailnet.sshChecks.set(change.check.id, change.check);
+      if (change.check.state !== "waiting") effects.decidedLogins.add(change.check.id);
+      break;
+    case "ssh-check-removed":
+      tailnet.sshChecks.delete(change.id);
+      effects.decidedLogins.add(change.id);
+      break;
+    case "ssh-check-passed":
+      tailnet.passedSSHChecks.set(change.passed.id, change.passed);
+      break;
+    case "ssh-check-forgotten":
+      tailnet.passedSSHChecks.delete(change.id);
       break;
     case "policy-put":
       putPolicy(tailnet, change.policy, effects);

@@ -9,6 +9,7 @@ type NamedThing =
   | "user"
   | "key"
   | "registration"
+  | "login"
   | "service"
   | "webhook"
   | "log stream"
@@ -30,6 +31,10 @@ export type Refusal =
   | { readonly reason: "expiry-not-sooner" }
   | { readonly reason: "addresses-exhausted" }
   | { readonly reason: "not-found"; readonly what: NamedThing }
+  | { readonly reason: "unknown-device"; readonly id: string }
+  | { readonly reason: "not-permitted"; readonly detail: string }
+  | { readonly reason: "not-yours" }
+  | { readonly reason: "sign-in-too-old" }
   | { readonly reason: "invalid"; readonly detail: string }
   | { readonly reason: "conflict"; readonly detail: string }
   | { readonly reason: "policy-invalid"; readonly detail: string }
@@ -65,6 +70,13 @@ export function describeRefusal(refusal: Refusal): string {
       return "tailnet has reached its device limit";
     case "not-found":
       return refusal.what === "device" ? "no manageable device matching this ID found" : `${refusal.what} not found`;
+    case "unknown-device":
+      return `no device with the id ${JSON.stringify(refusal.id)} found`;
+    case "not-yours":
+      return "this login comes from a device of somebody else";
+    case "sign-in-too-old":
+      return "sign in again to confirm this login";
+    case "not-permitted":
     case "invalid":
     case "conflict":
     case "policy-invalid":

@@ -43,12 +43,15 @@ describe("openTailnet", () => {
   it("builds the same state from what is stored", () => {
     const { t } = sample();
     const { users, nodes, authKeys, apiTokens, pendings, settings, counters, policy, engine } = t.tailnet;
+    const { sshChecks, passedSSHChecks } = t.tailnet;
     const opened = openTailnet({
       users: users.values(),
       nodes: nodes.values(),
       authKeys: authKeys.values(),
       apiTokens: apiTokens.values(),
       pendings: pendings.values(),
+      sshChecks: sshChecks.values(),
+      passedSSHChecks: passedSSHChecks.values(),
       settings,
       counters,
       policy,

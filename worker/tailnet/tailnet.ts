@@ -15,9 +15,11 @@ import type { Counters, PolicyVersion } from "./change.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
 import { noRecords, putRecord, type RecordPut, type Records } from "./entities/configuration/collections.ts";
+import { postureOf } from "./entities/device-attribute.ts";
 import { effectiveRoutes, type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
+import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { User } from "./entities/user.ts";
 
 /** What is stored of a tailnet. */
@@ -29,6 +31,8 @@ export interface StoredTailnet {
   readonly pendings: Iterable<PendingRegistration>;
   /** Absent: none. */
   readonly records?: Iterable<Pick<RecordPut, "collection" | "record">>;
+  readonly sshChecks: Iterable<SSHCheckRequest>;
+  readonly passedSSHChecks: Iterable<PassedSSHCheck>;
   readonly settings: Settings;
   readonly counters: Counters;
   readonly policy: PolicyVersion;
@@ -44,6 +48,8 @@ export interface Tailnet {
   readonly apiTokens: Map<string, ApiToken>;
   readonly pendings: Map<string, PendingRegistration>;
   readonly records: Records;
+  readonly sshChecks: Map<string, SSHCheckRequest>;
+  readonly passedSSHChecks: Map<string, PassedSSHCheck>;
   readonly nodeByKey: Map<NodeKey, NodeId>;
   readonly nodesByMachine: Map<MachineKey, Set<NodeId>>;
   readonly nodeByStableId: Map<string, NodeId>;
@@ -74,6 +80,8 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     apiTokens: new Map([...stored.apiTokens].map((token) => [token.id, token])),
     pendings: new Map([...stored.pendings].map((pending) => [pending.id, pending])),
     records: noRecords(),
+    sshChecks: new Map([...stored.sshChecks].map((check) => [check.id, check])),
+    passedSSHChecks: new Map([...stored.passedSSHChecks].map((passed) => [passed.id, passed])),
     nodeByKey: new Map(),
     nodesByMachine: new Map(),
     nodeByStableId: new Map(),
@@ -113,6 +121,7 @@ export function policyNodeOf(node: Node): PolicyNode {
     ipv6: node.ipv6,
     routes: effectiveRoutes(node),
     isOnline: node.isOnline,
+    attributes: postureOf(node.hostinfo, node.attributes),
   };
 }
 

@@ -133,6 +133,7 @@ export function node(id: number, more: Partial<Node> = {}): Node {
     isUserSuspended: false,
     isEphemeral: false,
     approvedRoutes: [],
+    attributes: {},
     isOnline: false,
     disconnectedAt: null,
     lastSeenAt: null,

@@ -10,14 +10,19 @@ import { ControlClient, type ControlClientOptions, keyPair } from "../../support
 /** The administration of the tailnet under test. */
 export const administration = administrationOf(env);
 
-let owner: User | undefined;
+let owner: { readonly user: User; readonly token: string } | undefined;
 
 /** The owner of the tailnet, made on first use. */
 export async function theOwner(): Promise<User> {
+  return (await ownerWithToken()).user;
+}
+
+/** The owner of the tailnet with an API token. */
+export async function ownerWithToken(): Promise<{ readonly user: User; readonly token: string }> {
   if (owner === undefined) {
     const made = await administration.access.bootstrap("ann@example.com");
     if (!made.ok) throw new Error("bootstrap refused");
-    owner = made.result.user;
+    owner = { user: made.result.user, token: made.result.text };
   }
   return owner;
 }

@@ -3,6 +3,7 @@
 // (routes/api/v2/access.ts). Methods take and return plain data.
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import { Access } from "./access.ts";
+import { Attributes } from "./attributes.ts";
 import { Devices } from "./devices.ts";
 import { Dns } from "./dns.ts";
 import { Keys } from "./keys.ts";
@@ -14,6 +15,7 @@ import { TailnetSettings } from "./tailnet-settings.ts";
 
 const RESOURCES = {
   access: Access,
+  attributes: Attributes,
   devices: Devices,
   dns: Dns,
   keys: Keys,

@@ -26,6 +26,11 @@ export function newSession(userId: number | null, now: number, random: Random): 
   return { id: randomText(random, 32), userId, expiresAt: now + SESSION_LIFETIME_MS };
 }
 
+/** When the session began: for one with a user, when they proved who they are. */
+export function startedAt({ expiresAt }: LoginSession): number {
+  return expiresAt - SESSION_LIFETIME_MS;
+}
+
 /** The session as a cookie value. */
 export function sealSession(key: Uint8Array, session: LoginSession): string {
   const payload = `${session.id}.${session.userId ?? 0}.${session.expiresAt}`;

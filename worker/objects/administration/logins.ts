@@ -1,8 +1,9 @@
 // What login pages ask: who sits at a browser, and registrations that wait for a person (control-protocol.md 4.6).
 import { randomBytes } from "../../platform/random.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
+import { approveSSHCheck, denySSHCheck, waitingSSHCheck } from "../../tailnet/commands/check-ssh.ts";
 import { approveLogin, denyLogin, waiting } from "../../tailnet/commands/decide-login.ts";
-import type { Node } from "../../tailnet/entities/node.ts";
+import type { Node, NodeId } from "../../tailnet/entities/node.ts";
 import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
 import type { User } from "../../tailnet/entities/user.ts";
 import {
@@ -12,6 +13,7 @@ import {
   newSession,
   openSession,
   sealSession,
+  startedAt,
 } from "./login-session.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -19,10 +21,24 @@ import type { ResourceContext } from "./resource-context.ts";
 export interface Visit {
   /** Who signed in; null: nobody. */
   readonly user: User | null;
+  /** When the session began; with a user, when they signed in. */
+  readonly signedInAt: number;
   /** Value for the session cookie. */
   readonly cookie: string;
   /** Token that the page's forms must carry. */
   readonly formToken: string;
+}
+
+/** What a page shows of a login over SSH. */
+export interface SSHCheckView {
+  readonly id: string;
+  /** Who must confirm it. */
+  readonly userId: number;
+  readonly localUser: string;
+  readonly createdAt: number;
+  /** Names of the nodes. */
+  readonly source: string;
+  readonly destination: string;
 }
 
 /** Browsers and the registrations that are decided at them. */
@@ -69,8 +85,33 @@ export class Logins {
     return this.#context.execute((tailnet, context) => denyLogin(tailnet, pendingId, user, context));
   }
 
+  /** A login over SSH that waits to be confirmed; null when it is unknown or over. */
+  sshCheck(id: string): SSHCheckView | null {
+    const { tailnet } = this.#context;
+    const check = waitingSSHCheck(tailnet, id, Date.now());
+    if (check === undefined) return null;
+    const nameOf = (node: NodeId) => tailnet.nodes.get(node)?.name ?? "a device that is gone";
+    const { userId, localUser, createdAt, sourceId, destinationId } = check;
+    return { id, userId, localUser, createdAt, source: nameOf(sourceId), destination: nameOf(destinationId) };
+  }
+
+  /** Confirms a login over SSH as the person of a visit. */
+  approveSSHCheck(id: string, user: User, signedInAt: number): Outcome<null> {
+    return this.#context.execute((tailnet, { now }) => approveSSHCheck(tailnet, id, { user, signedInAt }, now));
+  }
+
+  /** Turns a login over SSH down. */
+  denySSHCheck(id: string, user: User): Outcome<null> {
+    return this.#context.execute((tailnet, { now }) => denySSHCheck(tailnet, id, user, now));
+  }
+
   #visitOf(session: LoginSession, user: User | null): Visit {
     const key = this.#context.sessionKey();
-    return { user, cookie: sealSession(key, session), formToken: formToken(key, session) };
+    return {
+      user,
+      signedInAt: startedAt(session),
+      cookie: sealSession(key, session),
+      formToken: formToken(key, session),
+    };
   }
 }

@@ -12,12 +12,9 @@ import { type MachineKey, rawKey } from "../../protocol/keys.ts";
 import { actorOf } from "../../tailnet/entities/actor.ts";
 import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
 import type { User } from "../../tailnet/entities/user.ts";
-import { type Markup, page } from "./page.ts";
+import { type Markup, page, shown } from "./page.ts";
 import { readSession, writeSession } from "./session-cookie.ts";
 import { hiddenField, onPageError, readForm, signInPage, signOutForm } from "./sign-in.ts";
-
-/** Longest text of a device that a page shows. */
-const SHOWN_LENGTH = 128;
 
 /** Pages where devices are approved. */
 export const approveRoutes = new Hono<{ Bindings: Env }>();
@@ -88,12 +85,6 @@ function decisionForm({ id }: PendingRegistration, visit: Visit, decision: "appr
     ${hiddenField("form_token", visit.formToken)}
     <button class="${decision}">${label}</button>
   </form>`;
-}
-
-/** What a device says of itself, fit to be shown: short, and without characters that control how text is laid out. */
-function shown(text: unknown): string {
-  const visible = typeof text === "string" ? text.replaceAll(/\p{C}/gu, "").slice(0, SHOWN_LENGTH) : "";
-  return visible === "" ? "unknown" : visible;
 }
 
 /** A machine key as clients print it in short. */

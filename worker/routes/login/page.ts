@@ -36,6 +36,9 @@ const HEADERS = {
   "x-frame-options": "DENY",
 };
 
+/** Longest text of a device that a page shows. */
+const SHOWN_LENGTH = 128;
+
 /** Markup made by `html`, which escapes everything that is put into it. */
 export type Markup = ReturnType<typeof html>;
 
@@ -62,4 +65,10 @@ export function page(
       </body>
     </html>`;
   return c.html(document, status);
+}
+
+/** What a device says of itself, fit to be shown: short, and without characters that control how text is laid out. */
+export function shown(text: unknown): string {
+  const visible = typeof text === "string" ? text.replaceAll(/\p{C}/gu, "").slice(0, SHOWN_LENGTH) : "";
+  return visible === "" ? "unknown" : visible;
 }

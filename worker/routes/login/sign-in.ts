@@ -37,18 +37,26 @@ signInRoutes.post("/logout", async (c) => {
   return await page(c, "Signed out", html`<p>You may close this page.</p>`);
 });
 
+/** What the sign-in page says above its forms. */
+interface SignInNotes {
+  /** Why the last try failed, and the status to say so with. */
+  readonly problem?: string;
+  readonly status?: ContentfulStatusCode;
+  readonly reason?: string;
+}
+
 /** Asks who is there, then leads on to `next`. */
 export async function signInPage(
   c: Context,
   visit: Visit,
   next: string,
-  failure?: { readonly problem: string; readonly status: ContentfulStatusCode },
+  { problem, status, reason = "Sign in to continue." }: SignInNotes = {},
 ): Promise<Response> {
   const content = html`
-    ${failure === undefined ? html`<p>Sign in to continue.</p>` : html`<p class="warning" role="alert">${failure.problem}</p>`}
+    ${problem === undefined ? html`<p>${reason}</p>` : html`<p class="warning" role="alert">${problem}</p>`}
     ${IDENTITY_PROVIDERS.map((provider) => providerForm(provider, visit, next))}
   `;
-  return await page(c, "Sign in", content, failure?.status);
+  return await page(c, "Sign in", content, status);
 }
 
 function providerForm({ id, label, field }: IdentityProvider, visit: Visit, next: string): Markup {
@@ -87,7 +95,7 @@ export async function onPageError(error: Error, c: Context): Promise<Response> {
   return await page(c, status === 404 ? "Not found" : "That did not work", html`<p>${message}</p>`, status);
 }
 
-/** Where to go after signing in: a device's page, never another site. */
+/** Where to go after signing in: the page of a device or of a login over SSH, never another site. */
 function localPath(text: string): string {
-  return /^\/a\/[0-9A-Za-z]{1,64}$/.test(text) ? text : "/";
+  return /^\/(a|ssh)\/[0-9A-Za-z]{1,64}$/.test(text) ? text : "/";
 }

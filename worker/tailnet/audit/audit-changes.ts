@@ -60,6 +60,10 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return recordRemovedEntries(tailnet.records, change);
     case "pending-put":
     case "pending-removed":
+    case "ssh-check-put":
+    case "ssh-check-removed":
+    case "ssh-check-passed":
+    case "ssh-check-forgotten":
     case "counters-put":
       return [];
   }

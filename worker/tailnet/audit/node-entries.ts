@@ -10,6 +10,7 @@ const PROPERTIES = {
   isKeyExpiryDisabled: "KEY_EXPIRY",
   keyExpiresAt: "KEY_EXPIRY_TIME",
   ipv4: "ADDRESS",
+  attributes: "POSTURE_ATTRIBUTES",
 } as const satisfies Partial<Record<keyof Node, string>>;
 
 /** What a node's new record means. */

@@ -33,7 +33,7 @@ describe("a follow-up", () => {
   it("succeeds at once after approval, and again for a reply that got lost", () => {
     const id = login({ machine: 1, key: 1 });
     const node = t.run(approveLogin(t.tailnet, id, ann, t.context));
-    expect(t.effects.decidedPendings).toEqual(new Set([id]));
+    expect(t.effects.decidedLogins).toEqual(new Set([id]));
     t.pass(10 * MINUTE);
     for (let i = 0; i < 2; i++) {
       expect(t.register({ machine: 1, key: 1, followup: follow(id) })).toEqual({ kind: "registered", node });
@@ -57,7 +57,7 @@ describe("a follow-up", () => {
     expect(second).not.toBe(id);
     t.pass(PENDING_LIFETIME_MS);
     expect(t.tailnet.pendings.size).toBe(0);
-    expect(t.effects.decidedPendings).toEqual(new Set([second]));
+    expect(t.effects.decidedLogins).toEqual(new Set([second]));
     expect(login({ machine: 1, key: 1, followup: follow(second) })).not.toBe(second);
   });
 
@@ -115,7 +115,7 @@ describe("asking without a follow-up while a page waits", () => {
     const second = login({ machine: 1, key: 1, ...changed });
     expect(second).not.toBe(id);
     expect([...t.tailnet.pendings.keys()]).toEqual([second]);
-    expect(t.effects.decidedPendings).toEqual(new Set([id]));
+    expect(t.effects.decidedLogins).toEqual(new Set([id]));
     expect(t.refusal(approveLogin(t.tailnet, id, ann, t.context))).toEqual({
       reason: "not-found",
       what: "registration",

@@ -195,6 +195,6 @@ describe("denyLogin", () => {
     const answer = { state: "denied", userId: bob.id, nodeId: null, expiresAt: t.now + ANSWERED_LIFETIME_MS };
     expect(t.tailnet.pendings.get(id)).toMatchObject(answer);
     expect(t.tailnet.nodes.size).toBe(0);
-    expect(t.effects.decidedPendings).toEqual(new Set([id]));
+    expect(t.effects.decidedLogins).toEqual(new Set([id]));
   });
 });

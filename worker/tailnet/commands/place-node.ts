@@ -103,6 +103,7 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
     isUserSuspended: false,
     isAuthorized: login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
     approvedRoutes: [],
+    attributes: {},
     isOnline: false,
     disconnectedAt: null,
     lastSeenAt: null,

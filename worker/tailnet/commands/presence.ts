@@ -25,13 +25,9 @@ export function disconnectNode(tailnet: Tailnet, nodeId: NodeId, now: number): D
   return decided(null, [{ type: "node-put", node: withStreamsEnded(node, now) }]);
 }
 
-/** Nodes whose grace is over, or whose key has expired, go offline. */
-export function settlePresence(tailnet: Tailnet, now: number): Decision<null> {
-  const due = [...tailnet.nodes.values()].filter((node) => node.isOnline && offlineAt(node) <= now);
-  return decided(
-    null,
-    due.map((node) => ({ type: "node-put", node: offline(node, node.disconnectedAt ?? now) })),
-  );
+/** The node offline, if its grace is over or its key has expired. */
+export function settledPresence(node: Node, now: number): Node {
+  return node.isOnline && offlineAt(node) <= now ? offline(node, node.disconnectedAt ?? now) : node;
 }
 
 /** When a node that is online goes offline if nothing else happens; Infinity for never. */

@@ -298,7 +298,7 @@ describe("a login page that still waits", () => {
     const node = t.join({ machine: 1, key: 1, authKey: t.authKey(ann, { tags: ["tag:a"] }) });
     const late = approveLogin(t.tailnet, page.pendingId, bob, t.context);
     expect(t.refusal(late)).toEqual({ reason: "not-found", what: "registration" });
-    expect(t.effects.decidedPendings).toEqual(new Set([page.pendingId]));
+    expect(t.effects.decidedLogins).toEqual(new Set([page.pendingId]));
     expect(t.node(node)).toBe(node);
   });
 });

@@ -2,6 +2,7 @@
 // a new record, so that the record before and after can be compared.
 import { advertisedRoutes, type Hostinfo } from "../../protocol/control/hostinfo.ts";
 import type { DiscoKey, MachineKey, NodeKey, TailnetLockKey } from "../../protocol/keys.ts";
+import type { DeviceAttributes } from "./device-attribute.ts";
 
 /** A node's number: unique in the tailnet, never reused, at most 2^53 − 1. */
 export type NodeId = number;
@@ -50,6 +51,8 @@ export interface Node {
   readonly lastSeenAt: number | null;
   /** Auth key that the current login used; null: interactive. */
   readonly authKeyId: string | null;
+  /** Device posture attributes that were set, by name; those that the node itself is are not here (device-attribute.ts). */
+  readonly attributes: DeviceAttributes;
 }
 
 /** Tells whether the node's key is past its expiry. */

@@ -10,6 +10,7 @@ import type { Actor } from "../../../tailnet/entities/actor.ts";
 type ScopeName =
   | "devices:core"
   | "devices:routes"
+  | "devices:posture_attributes"
   | "policy_file"
   | "auth_keys"
   | "api_access_tokens"
@@ -65,6 +66,10 @@ export const OPERATIONS = {
   updateDeviceKey: ["devices:core"],
   listDeviceRoutes: ["devices:routes:read"],
   setDeviceRoutes: ["devices:routes"],
+  getDeviceAttributes: ["devices:posture_attributes:read"],
+  setDeviceAttribute: ["devices:posture_attributes"],
+  deleteDeviceAttribute: ["devices:posture_attributes"],
+  batchUpdateDeviceAttributes: ["devices:posture_attributes"],
 
   getPolicyFile: ["policy_file:read"],
   setPolicyFile: ["policy_file"],
@@ -116,14 +121,27 @@ interface RoleGrants {
 }
 
 /** Everybody sees their own devices and revokes their own tokens. */
-const OWN: readonly Grant[] = ["devices:core:read", "devices:routes:read", "api_access_tokens"];
+const OWN: readonly Grant[] = [
+  "devices:core:read",
+  "devices:routes:read",
+  "devices:posture_attributes:read",
+  "api_access_tokens",
+];
 
 /** The roles of api-v2.md 1.11, as far as there is something to do. */
 export const ROLES: Readonly<Record<Role, RoleGrants>> = {
   owner: { all: ["all"], own: [] },
   admin: { all: ["all"], own: [] },
   "it-admin": {
-    all: ["all:read", "devices:core", "auth_keys", "feature_settings", "webhooks", "log_streaming"],
+    all: [
+      "all:read",
+      "devices:core",
+      "devices:posture_attributes",
+      "auth_keys",
+      "feature_settings",
+      "webhooks",
+      "log_streaming",
+    ],
     own: OWN,
   },
   "network-admin": {
@@ -131,6 +149,7 @@ export const ROLES: Readonly<Record<Role, RoleGrants>> = {
       "all:read",
       "devices:core",
       "devices:routes",
+      "devices:posture_attributes",
       "auth_keys",
       "policy_file",
       "dns",

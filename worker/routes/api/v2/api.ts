@@ -5,6 +5,7 @@ import { aclRoutes } from "./acl.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
 import { contactRoutes } from "./contacts.ts";
+import { deviceAttributeRoutes } from "./device-attributes.ts";
 import { deviceRouteRoutes } from "./device-routes.ts";
 import { deviceRoutes } from "./devices.ts";
 import { dnsRoutes } from "./dns.ts";
@@ -39,6 +40,7 @@ apiRoutes.openapi(getOpenApi, (c) => c.json(describe() as { openapi: string }, 2
 apiRoutes.route("/", bootstrapRoutes);
 apiRoutes.route("/", deviceRoutes);
 apiRoutes.route("/", deviceRouteRoutes);
+apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
