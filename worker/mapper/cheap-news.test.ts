@@ -47,7 +47,7 @@ describe("cheap news", () => {
     const user = moved();
     user.users.add(1);
     const login = moved();
-    login.decidedPendings.add("a");
+    login.decidedLogins.add("a");
     const routes = moved();
     const empty = { viewers: new Map(), filters: new Set<number>(), sshPolicies: new Set<number>() };
     const rest = { capMaps: new Set<number>(), selves: new Set<number>() };

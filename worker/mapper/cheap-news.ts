@@ -6,7 +6,7 @@ import { diffPeer, needsNewSelf } from "./peer-change.ts";
 
 /** Tells whether effects are cheap news; "nothing" when nobody has to be told anything. */
 export function isCheapNews(effects: Effects, now: number): boolean | "nothing" {
-  if (effects.users.size + effects.decidedPendings.size > 0 || effects.settingsBefore !== null) return false;
+  if (effects.users.size + effects.decidedLogins.size > 0 || effects.settingsBefore !== null) return false;
   if (!effects.policy.every(isEmpty)) return false;
   let isNothing = true;
   for (const effect of effects.nodes.values()) {

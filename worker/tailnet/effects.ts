@@ -46,7 +46,7 @@ export function addEffects(into: Effects, later: Effects): void {
   }
   into.policy.push(...later.policy);
   for (const id of later.users) into.users.add(id);
-  for (const id of later.decidedPendings) into.decidedPendings.add(id);
+  for (const id of later.decidedLogins) into.decidedLogins.add(id);
   into.settingsBefore ??= later.settingsBefore;
 }
 
