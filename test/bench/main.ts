@@ -16,6 +16,8 @@ import { machine } from "./server-cost.ts";
 
 const DOCUMENT = resolve(import.meta.dirname, "../../docs/performance.md");
 const SETTLE_MS = 2_000;
+/** Servers that did not get through a row in time. */
+const failed = new Set<BenchServer>();
 
 const HELP = `Measures flarescale as npm start runs it, on loopback, and headscale beside it.
 
@@ -131,8 +133,6 @@ async function gatewayByItself(binary: string): Promise<Figures> {
     "idle bridges in 256 MB": ((256 - baseMB) * 1_024) / perBridgeKB,
   };
 }
-
-const failed = new Set<BenchServer>();
 
 function sizes(text: string): number[] {
   const counts = text.split(",").map(Number);
