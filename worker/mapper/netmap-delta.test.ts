@@ -283,6 +283,31 @@ describe("a policy", () => {
   });
 });
 
+describe("the relays of a policy", () => {
+  const REGION = '{ "regionID": 905, "nodes": [{ "name": "x", "regionID": 905, "hostName": "derp5.example.com" }] }';
+  const withRelays = policy(`"grants": [], "derpMap": { "regions": { "905": ${REGION}, "901": null } }`);
+
+  const regionsTold = (viewer: Node) => Object.keys(told(viewer)?.DERPMap?.Regions ?? {});
+
+  it("reach every open stream as a whole map, once, and leave it again", () => {
+    start('"grants": []');
+    const [a, b] = [node(ann), node(bob)];
+    t.run(setPolicy(t.tailnet, withRelays, "ann", t.now));
+    watchers.deliver();
+    expect(whoWasTold()).toEqual([a.id, b.id]);
+    expect(regionsTold(a)).toEqual(["905"]);
+    expect(told(b)).toEqual(told(a));
+
+    t.run(setPolicy(t.tailnet, `${withRelays} // the same`, "ann", t.now));
+    watchers.deliver();
+    expect(whoWasTold()).toEqual([]);
+
+    t.run(setPolicy(t.tailnet, policy('"grants": []'), "ann", t.now));
+    watchers.deliver();
+    expect(regionsTold(b)).toEqual(["901"]);
+  });
+});
+
 describe("a command that changes nothing", () => {
   it("tells nobody anything", () => {
     start(EVERYBODY);

@@ -1,5 +1,6 @@
 // Effects → what each watching node must be told. Work is proportional to the nodes that are affected: a node that
 // nobody changed and that sees no changed peer is not touched (DESIGN.md 3 #8).
+import type { DerpOverlay } from "../protocol/control/derp-map.ts";
 import { type Effects, joinSets, type PeerFate, sumViewerEffects } from "../tailnet/effects.ts";
 import type { NodeId } from "../tailnet/entities/node.ts";
 import type { Settings } from "../tailnet/entities/settings.ts";
@@ -22,6 +23,7 @@ export interface NetmapDelta {
   hasNewFilter: boolean;
   hasNewSsh: boolean;
   hasNewDns: boolean;
+  hasNewDerpMap: boolean;
 }
 
 /** What of a delta a stream is told that shows no peers. */
@@ -71,6 +73,7 @@ class Deltas {
       hasNewFilter: false,
       hasNewSsh: false,
       hasNewDns: false,
+      hasNewDerpMap: false,
     };
     this.byViewer.set(viewer, delta);
     return delta;
@@ -92,7 +95,14 @@ export function netmapDeltas(tailnet: Tailnet, effects: Effects, watching: Watch
   addPolicySets(effects, deltas);
   if (effects.users.size > 0) addChangedUsers(tailnet, effects.users, deltas);
   if (effects.settingsBefore !== null) addChangedSettings(tailnet, effects.settingsBefore, watching, deltas);
+  if (effects.derpMapBefore !== undefined && !hasSameRelays(effects.derpMapBefore, tailnet)) {
+    for (const id of watching.keys()) mark(deltas.ofSelf(id), "hasNewDerpMap");
+  }
   return deltas.byViewer;
+}
+
+function hasSameRelays(before: DerpOverlay | null, { compiledPolicy }: Tailnet): boolean {
+  return JSON.stringify(before) === JSON.stringify(compiledPolicy.network.derpMap);
 }
 
 function addChangedNodes(tailnet: Tailnet, effects: Effects, deltas: Deltas): void {
@@ -137,7 +147,10 @@ function addPolicySets(effects: Effects, deltas: Deltas): void {
   for (const id of joinSets(effects.policy, (e) => e.selves)) mark(deltas.ofSelf(id), "hasNewSelf");
 }
 
-function mark(delta: NetmapDelta | undefined, what: "hasNewFilter" | "hasNewSsh" | "hasNewSelf" | "hasNewDns"): void {
+function mark(
+  delta: NetmapDelta | undefined,
+  what: "hasNewFilter" | "hasNewSsh" | "hasNewSelf" | "hasNewDns" | "hasNewDerpMap",
+): void {
   if (delta !== undefined) delta[what] = true;
 }
 

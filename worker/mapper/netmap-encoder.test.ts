@@ -83,7 +83,7 @@ describe("the first message of a stream", () => {
         { ID: 1, LoginName: "tagged-devices", DisplayName: "Tagged devices" },
         { ID: ann.id, LoginName: "ann@example.com", DisplayName: "ann" },
       ],
-      DERPMap: DEPLOYMENT.derpMap,
+      DERPMap: { HomeParams: { RegionScore: {} }, ...DEPLOYMENT.derpMap },
       DNSConfig: { Routes: { "tail.example.com": null }, Domains: ["tail.example.com"], Proxied: true },
       PacketFilters: { base: [] },
       SSHPolicy: { rules: [] },

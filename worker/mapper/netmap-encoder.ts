@@ -2,7 +2,7 @@
 // rule's sources per list, DNS per settings. Records are immutable, so each is the key of its own cache entry and a
 // change drops the entry by itself (DESIGN.md 3 #8). What one node alone is shown is not kept.
 import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-version.ts";
-import { withoutPins } from "../protocol/control/derp-map.ts";
+import { type DerpOverlay, overlayDerpMap, withoutPins } from "../protocol/control/derp-map.ts";
 import type { FilterRule } from "../protocol/control/filter-rule.ts";
 import { formatTime } from "../protocol/control/json.ts";
 import { isServed, type Node, type NodeId } from "../tailnet/entities/node.ts";
@@ -21,8 +21,7 @@ type EncodedPeer = { readonly view: string; readonly json: string }[];
 /** Encodes full netmaps and deltas of one tailnet. */
 export class NetmapEncoder {
   readonly #deployment: Deployment;
-  readonly #derpMap: string;
-  readonly #derpMapWithoutPins: string;
+  #derpMap: { readonly overlay: DerpOverlay | null; readonly full: string; readonly withoutPins: string } | undefined;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
   readonly #chunks = new PeerChunks();
   readonly #texts = new WeakMap<object, string>();
@@ -31,8 +30,6 @@ export class NetmapEncoder {
 
   constructor(deployment: Deployment) {
     this.#deployment = deployment;
-    this.#derpMap = JSON.stringify(deployment.derpMap);
-    this.#derpMapWithoutPins = JSON.stringify(withoutPins(deployment.derpMap));
   }
 
   /** The first message of a stream: everything the node may know (control-protocol.md 5.5). */
@@ -57,7 +54,7 @@ export class NetmapEncoder {
     const rest = object([
       ["Node", this.#self(tailnet, node)],
       ["UserProfiles", profiles(tailnet, userIds)],
-      ["DERPMap", node.capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS ? this.#derpMapWithoutPins : this.#derpMap],
+      ["DERPMap", this.#derpMapFor(tailnet, node)],
       ["DNSConfig", this.#dns(tailnet, node)],
       ["PacketFilters", isActive ? this.#packetFilters(tailnet, node) : '{"base":[]}'],
       ["SSHPolicy", isActive ? this.#sshPolicy(tailnet, node) : '{"rules":[]}'],
@@ -86,6 +83,7 @@ export class NetmapEncoder {
       ["PacketFilters", delta.hasNewFilter ? this.#packetFilters(tailnet, node) : undefined],
       ["SSHPolicy", delta.hasNewSsh ? this.#sshPolicy(tailnet, node) : undefined],
       ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet, node) : undefined],
+      ["DERPMap", delta.hasNewDerpMap ? this.#derpMapFor(tailnet, node) : undefined],
     ]);
     return text === "{}" ? undefined : text;
   }
@@ -148,6 +146,17 @@ export class NetmapEncoder {
     return policy === null ? '{"rules":[]}' : this.#text(policy);
   }
 
+  /** The deployment's relays as the tailnet's policy has them. */
+  #derpMapFor({ compiledPolicy }: Tailnet, { capabilityVersion }: Node): string {
+    const overlay = compiledPolicy.network.derpMap;
+    if (this.#derpMap?.overlay !== overlay) {
+      const map = overlayDerpMap(this.#deployment.derpMap, overlay);
+      this.#derpMap = { overlay, full: JSON.stringify(map), withoutPins: JSON.stringify(withoutPins(map)) };
+    }
+    const isOld = capabilityVersion < UNDERSTANDS_CERTIFICATE_PINS;
+    return isOld ? this.#derpMap.withoutPins : this.#derpMap.full;
+  }
+
   #dns({ settings }: Tailnet, node: Node): string {
     const { magicDnsSuffix } = this.#deployment;
     if (!settings.isHttpsOn) return this.#text(settings, () => toDnsConfig(settings, { magicDnsSuffix }));
@@ -172,7 +181,7 @@ function keyOf({ addresses, routes, capMap }: NodeView): string {
 
 function isPatchOnly(delta: NetmapDelta): boolean {
   const hasLists = delta.wholePeers.size + delta.removedPeers.size + delta.userIds.size > 0;
-  const hasParts = delta.hasNewSelf || delta.hasNewFilter || delta.hasNewSsh || delta.hasNewDns;
+  const hasParts = delta.hasNewSelf || delta.hasNewFilter || delta.hasNewSsh || delta.hasNewDns || delta.hasNewDerpMap;
   return delta.patches.size > 0 && !hasLists && !hasParts;
 }
 

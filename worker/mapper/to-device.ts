@@ -1,7 +1,7 @@
 // Node → device of the public API (api-v2.md 2.1). Hostinfo comes from the device and is only trusted as far as
 // parseHostinfo checked it, so fields of another type count as absent here. Left out, because nothing is known of
 // them yet: updates, tailnet-lock errors, posture identity, connections of clones.
-import type { DerpMap } from "../protocol/control/derp-map.ts";
+import { type DerpMap, overlayDerpMap } from "../protocol/control/derp-map.ts";
 import { advertisedRoutes, type Hostinfo, hostnameOf } from "../protocol/control/hostinfo.ts";
 import { formatTime, isJsonObject, type JsonObject } from "../protocol/control/json.ts";
 import { formatPrefix, parsePrefix } from "../protocol/ip.ts";
@@ -123,7 +123,11 @@ export function toDeviceDetails(tailnet: Tailnet, node: Node, deployment: Deploy
     ...toDevice(tailnet, node, deployment),
     ...toDeviceRoutes(node),
     ...(isJsonObject(hostinfo.NetInfo) && {
-      clientConnectivity: toConnectivity(node, hostinfo.NetInfo, deployment.derpMap),
+      clientConnectivity: toConnectivity(
+        node,
+        hostinfo.NetInfo,
+        overlayDerpMap(deployment.derpMap, tailnet.compiledPolicy.network.derpMap),
+      ),
     }),
     sshEnabled: Array.isArray(hostinfo.sshHostKeys) && hostinfo.sshHostKeys.length > 0,
     ...(distro.name !== "" && { distro }),

@@ -1,6 +1,7 @@
 // A policy as data: what a checked policy file means, before any node or user is known (policy.md 2). Made by parse.ts,
 // read by the engine. Names are resolved as far as the file alone allows: hosts and ipsets are address sets here, old
 // field names are gone, ports and protocols are numbers, and defaults are filled in.
+import type { DerpOverlay } from "../protocol/control/derp-map.ts";
 import type { CapMap, PortRange } from "../protocol/control/filter-rule.ts";
 import type { Role } from "./inventory.ts";
 import type { PrefixSet } from "./prefix-set.ts";
@@ -150,8 +151,8 @@ export interface SSHTest {
 
 /** Network options (policy.md 21). */
 export interface NetworkOptions {
-  /** The `derpMap` value as written, checked; null when absent. */
-  readonly derpMap: Readonly<Record<string, unknown>> | null;
+  /** What `derpMap` changes about the deployment's map; null when absent. */
+  readonly derpMap: DerpOverlay | null;
   readonly disableIPv4: boolean;
   readonly oneCGNATRoute: "" | "mac-always" | "mac-never";
   readonly randomizeClientPort: boolean;

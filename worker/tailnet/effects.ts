@@ -1,6 +1,7 @@
 // What applied changes mean for those who watch: which records differ and which policy views moved. Delivery
 // (objects/) turns effects into messages for the nodes they concern and for nobody else.
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
+import type { DerpOverlay } from "../protocol/control/derp-map.ts";
 import type { CollectionName } from "./entities/configuration/collections.ts";
 import { isKeyExpired, isServed, type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
@@ -24,6 +25,8 @@ export interface Effects {
   readonly collections: Set<CollectionName>;
   /** Settings before they changed; null: they did not. */
   settingsBefore: Settings | null;
+  /** What the policy said about relays before it changed; undefined: it did not. */
+  derpMapBefore: DerpOverlay | null | undefined;
 }
 
 /** Effects of nothing. */
@@ -35,6 +38,7 @@ export function noEffects(): Effects {
     decidedLogins: new Set(),
     collections: new Set(),
     settingsBefore: null,
+    derpMapBefore: undefined,
   };
 }
 

@@ -111,6 +111,7 @@ function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): v
   tailnet.policy = policy;
   const parsed = parsePolicy(policy.text);
   if (!parsed.ok) return; // the command that made the change has compiled this text before
+  if (effects.derpMapBefore === undefined) effects.derpMapBefore = tailnet.compiledPolicy.network.derpMap;
   tailnet.compiledPolicy = parsed.policy;
   effects.policy.push(tailnet.engine.setPolicy(parsed.policy));
 }

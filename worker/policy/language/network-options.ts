@@ -3,16 +3,15 @@
 import { parsePrefix, prefixRange } from "../../protocol/ip.ts";
 import type { AutoApprovers, NetworkOptions } from "../policy.ts";
 import { readIdentities } from "./definitions.ts";
+import { readDerpMap } from "./derp-map.ts";
 import {
   type Fields,
   type Node,
   type Problems,
-  plainValue,
   quote,
   readBoolean,
   readEntries,
   readFields,
-  readList,
   readText,
 } from "./document.ts";
 import type { Definitions } from "./selector.ts";
@@ -63,44 +62,4 @@ function readOneCGNATRoute(node: Node | undefined, problems: Problems): NetworkO
   if (text.value === "" || text.value === "mac-always" || text.value === "mac-never") return text.value;
   problems.error(`OneCGNATRoute: expected "", "mac-always" or "mac-never", not ${quote(text.value)}`, text.at);
   return "";
-}
-
-const REGION_FIELDS = ["regionID", "regionCode", "regionName", "avoid", "latitude", "longitude", "nodes"];
-const NODE_FIELDS = [
-  "name",
-  "regionID",
-  "hostName",
-  "certName",
-  "ipv4",
-  "ipv6",
-  "stunPort",
-  "stunOnly",
-  "derpPort",
-  "stunTestIP",
-  "canPort80",
-];
-
-function readDerpMap(node: Node, problems: Problems): NetworkOptions["derpMap"] {
-  const fields = readFields(node, "derpMap", ["omitDefaultRegions", "regions"], problems);
-  for (const [key, region] of entriesOf(fields?.get("regions"), "derpMap.regions", problems)) {
-    const where = `derpMap.regions[${quote(key.value)}]`;
-    if (!/^[1-9][0-9]{0,8}$/.test(key.value)) problems.error(`${where}: region ids are positive numbers`, key.at);
-    // A null region removes the default one.
-    if (region.type !== "null") checkRegion(region, Number(key.value), where, problems);
-  }
-  return plainValue(node) as NetworkOptions["derpMap"];
-}
-
-function checkRegion(region: Node, id: number, where: string, problems: Problems): void {
-  const fields = readFields(region, where, REGION_FIELDS, problems);
-  if (fields === undefined) return;
-  if (fields.get("regionID")?.value !== id) problems.error(`${where}: regionID must be ${id}`, region.offset);
-  for (const [i, node] of readList(fields.get("nodes"), `${where}.nodes`, problems).entries()) {
-    const at = `${where}.nodes[${i}]`;
-    const nodeFields = readFields(node, at, NODE_FIELDS, problems);
-    if (nodeFields === undefined) continue;
-    if (nodeFields.get("regionID")?.value !== id) problems.error(`${at}: regionID must be ${id}`, node.offset);
-    const hostName = readText(nodeFields.get("hostName"), `${at}.hostName`, problems);
-    if (!hostName?.value) problems.error(`${at}: hostName must be specified`, node.offset);
-  }
 }

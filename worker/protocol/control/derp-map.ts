@@ -37,6 +37,40 @@ export interface DerpMap {
   readonly Regions: { readonly [id: string]: DerpRegion };
 }
 
+/** What a tailnet's policy changes about the deployment's map (policy.md 21). */
+export interface DerpOverlay {
+  /** Whether only the regions named here are left; without any, this means nothing. */
+  readonly omitDefaultRegions: boolean;
+  /** Regions that are added or replaced, by id; null takes one away. */
+  readonly regions: Readonly<Record<string, DerpRegion | null>>;
+  /** Scores that are added or replaced, by region id. */
+  readonly regionScore: Readonly<Record<string, number>>;
+}
+
+/**
+ * The map of a tailnet: the deployment's, changed as its policy says. It always names its scores, since clients keep
+ * those that they know when a map says nothing about them. A policy that would leave no region leaves all: clients wait
+ * for one before they start.
+ */
+export function overlayDerpMap(base: DerpMap, overlay: DerpOverlay | null): DerpMap {
+  const scores = { ...base.HomeParams?.RegionScore, ...overlay?.regionScore };
+  const regions = new Map<string, DerpRegion>();
+  const named = Object.entries(overlay?.regions ?? {});
+  const omitsBase = overlay?.omitDefaultRegions === true && named.some(([, region]) => region !== null);
+  if (!omitsBase) for (const [id, region] of Object.entries(base.Regions)) regions.set(id, region);
+  for (const [id] of named) regions.delete(id);
+  const names = new Set([...regions.values()].flatMap(({ Nodes }) => Nodes.map(({ Name }) => Name)));
+  for (const [id, region] of named) if (region !== null) regions.set(id, withOwnNames(region, names));
+  const result = regions.size > 0 ? Object.fromEntries(regions) : base.Regions;
+  return { ...base, HomeParams: { ...base.HomeParams, RegionScore: scores }, Regions: result };
+}
+
+/** Names are unique in a map. A policy cannot know those of the deployment, so its own give way. */
+function withOwnNames(region: DerpRegion, taken: ReadonlySet<string>): DerpRegion {
+  if (!region.Nodes.some(({ Name }) => taken.has(Name))) return region;
+  return { ...region, Nodes: region.Nodes.map((node) => ({ ...node, Name: `${region.RegionID}-${node.Name}` })) };
+}
+
 /**
  * Checks a DERP map that came from configuration. Fields that are not named here are passed on unseen.
  * @returns the map, or a sentence that says what is wrong with it
@@ -94,12 +128,16 @@ const isString = (value: unknown) => typeof value === "string";
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 const isNumber = (value: unknown) => typeof value === "number";
 const isPort = (value: unknown) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0xffff;
-const isRegionId = (key: string) => /^[1-9]\d{0,8}$/.test(key);
 
 function isHomeParams(value: unknown): boolean {
   if (!isJsonObject(value)) return false;
   const scores = value.RegionScore ?? {};
   return isJsonObject(scores) && Object.entries(scores).every(([id, score]) => isRegionId(id) && isNumber(score));
+}
+
+/** Tells whether a key of `Regions` is the decimal id of a region. */
+export function isRegionId(key: string): boolean {
+  return /^[1-9]\d{0,8}$/.test(key);
 }
 
 /** A literal address; `none`: the family is never used; empty: what DNS says. */
@@ -111,9 +149,16 @@ function isAddress(value: unknown, isOfFamily: (address: Address) => boolean): b
 
 const MAP_FIELDS: Checks = { omitDefaultRegions: isBoolean, HomeParams: isHomeParams };
 
-const REGION_FIELDS: Checks = { Avoid: isBoolean, NoMeasureNoHome: isBoolean, Latitude: isNumber, Longitude: isNumber };
+/** Optional fields of a region, each with its check. */
+export const REGION_FIELDS: Checks = {
+  Avoid: isBoolean,
+  NoMeasureNoHome: isBoolean,
+  Latitude: isNumber,
+  Longitude: isNumber,
+};
 
-const NODE_FIELDS: Checks = {
+/** Optional fields of a node, each with its check. */
+export const NODE_FIELDS: Checks = {
   CertName: isString,
   IPv4: (value) => isAddress(value, isIPv4),
   IPv6: (value) => isAddress(value, (address) => !isIPv4(address)),
