@@ -1,7 +1,12 @@
 // Bindings and settings, parsed once. The only file that reads them (style.md 3.2).
 import type { Deployment } from "./mapper/deployment.ts";
-import { DEFAULT_DERP_MAP } from "./protocol/control/default-derp-map.ts";
+import { fromHex } from "./protocol/bytes.ts";
+import { joinDerpMaps } from "./protocol/control/deployment-derp-map.ts";
 import { type DerpMap, parseDerpMap } from "./protocol/control/derp-map.ts";
+import { isJsonObject } from "./protocol/control/json.ts";
+import { BUILT_IN_REGION, type OwnRegion, parseOwnRegions } from "./protocol/control/own-regions.ts";
+import { parseAddress } from "./protocol/ip.ts";
+import { DERP_MIN_RATE, DERP_REGION_RATE } from "./protocol/limits.ts";
 
 /** Settings of this deployment. URLs have no trailing slash. */
 export interface Settings extends Deployment {
@@ -11,17 +16,36 @@ export interface Settings extends Deployment {
   readonly controlUrl: string;
   /** Lets its holder create the first administrator; empty: nobody can. */
   readonly bootstrapSecret: string;
+  readonly relay: RelaySettings;
+  /** Addresses of hosts that clients ask for when their DNS is broken, by name. */
+  readonly bootstrapDns: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Settings of our own relays, which serve all tailnets. */
+export interface RelaySettings {
+  readonly regions: readonly OwnRegion[];
+  /** Whether anybody may use them, instead of the nodes of our tailnets alone. */
+  readonly isOpen: boolean;
+  /** Key of other relays that work with ours, 32 bytes; undefined: there are none. */
+  readonly meshKey: Uint8Array | undefined;
+  /** What one client may send, in bytes per second; undefined: as much as there is room for. */
+  readonly clientRate: number | undefined;
+  /** What all clients of a region may send together before each is held to its share, in bytes per second. */
+  readonly regionRate: number;
 }
 
 /** Reads the settings. @throws Error that says which variable is wrong */
 export function readSettings(env: Env): Settings {
+  const relay = readRelay(env);
   return {
     publicUrl: readUrl(env, "PUBLIC_URL"),
     controlUrl: readUrl(env, "CONTROL_URL"),
     magicDnsSuffix: readSuffix(variable(env, "MAGIC_DNS_SUFFIX")),
     tailnetName: variable(env, "TAILNET_NAME") || "flarescale",
-    derpMap: readDerpMap(variable(env, "DERP_MAP")),
+    derpMap: readDerpMap(env, relay.regions),
     bootstrapSecret: variable(env, "BOOTSTRAP_SECRET"),
+    relay,
+    bootstrapDns: readBootstrapDns(variable(env, "BOOTSTRAP_DNS")),
   };
 }
 
@@ -45,15 +69,71 @@ function readSuffix(value: string): string {
   return suffix;
 }
 
-function readDerpMap(text: string): DerpMap {
-  if (text === "") return DEFAULT_DERP_MAP;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error("DERP_MAP is not JSON");
+/** The settings of the relays. @throws Error that says which variable is wrong */
+export function readRelay(env: Env): RelaySettings {
+  const meshKey = variable(env, "DERP_MESH_KEY");
+  if (meshKey !== "" && !/^[0-9a-f]{64}$/.test(meshKey)) throw new Error("DERP_MESH_KEY must be 64 hex digits");
+  return {
+    regions: readRegions(variable(env, "DERP_REGIONS")),
+    isOpen: readChoice(env, "DERP_ADMISSION", ["tailnets", "open"]) === "open",
+    meshKey: fromHex(meshKey || "-"),
+    clientRate: readRate(env, "DERP_CLIENT_BYTES_PER_SECOND"),
+    regionRate: readRate(env, "DERP_REGION_BYTES_PER_SECOND") ?? DERP_REGION_RATE,
+  };
+}
+
+function readRegions(text: string): readonly OwnRegion[] {
+  if (text === "") return [BUILT_IN_REGION];
+  const regions = parseOwnRegions(readJson("DERP_REGIONS", text));
+  if (typeof regions === "string") throw new Error(`DERP_REGIONS: ${regions}`);
+  return regions;
+}
+
+/** One of several words; the first when the variable is not set. */
+function readChoice<Word extends string>(env: Env, name: string, words: readonly [Word, ...Word[]]): Word {
+  const value = variable(env, name) || words[0];
+  const word = words.find((each) => each === value);
+  if (word === undefined) throw new Error(`${name} must be one of ${words.join(", ")}`);
+  return word;
+}
+
+function readRate(env: Env, name: string): number | undefined {
+  const text = variable(env, name);
+  if (text === "") return undefined;
+  const rate = Number(text);
+  if (!Number.isSafeInteger(rate) || rate < DERP_MIN_RATE) {
+    throw new Error(`${name} must be a number of bytes, ${DERP_MIN_RATE} or more`);
   }
-  const map = parseDerpMap(value);
-  if (typeof map === "string") throw new Error(`DERP_MAP: ${map}`);
-  return map;
+  return rate;
+}
+
+/** What clients are told: our own regions, those of DERP_MAP, and the public ones if wanted. */
+function readDerpMap(env: Env, own: readonly OwnRegion[]): DerpMap {
+  const text = variable(env, "DERP_MAP");
+  const given = text === "" ? undefined : parseDerpMap(readJson("DERP_MAP", text));
+  if (typeof given === "string") throw new Error(`DERP_MAP: ${given}`);
+  const publicRelays = readChoice(env, "DERP_PUBLIC_RELAYS", ["auto", "include", "omit"]);
+  const map = joinDerpMaps(own, given, publicRelays);
+  const checked = parseDerpMap(map);
+  if (typeof checked === "string") throw new Error(`DERP_REGIONS and DERP_MAP together: ${checked}`);
+  return checked;
+}
+
+function readBootstrapDns(text: string): Settings["bootstrapDns"] {
+  if (text === "") return {};
+  const value = readJson("BOOTSTRAP_DNS", text);
+  const isAddresses = (each: unknown) =>
+    Array.isArray(each) && each.every((address) => typeof address === "string" && parseAddress(address) !== undefined);
+  if (!isJsonObject(value) || !Object.values(value).every(isAddresses)) {
+    throw new Error('BOOTSTRAP_DNS must be like {"control.example.com":["192.0.2.1"]}');
+  }
+  return value as Settings["bootstrapDns"];
+}
+
+function readJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${name} is not JSON`);
+  }
 }

@@ -8,7 +8,7 @@ import { parse } from "smol-toml";
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
 /** Secrets of the Worker: bindings that wrangler.toml can only name in a comment. */
-export const SECRETS = ["BOOTSTRAP_SECRET"] as const;
+export const SECRETS = ["BOOTSTRAP_SECRET", "DERP_MESH_KEY"] as const;
 
 /** The Worker as wrangler.toml describes it. */
 export interface WranglerSettings {

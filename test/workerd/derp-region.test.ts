@@ -9,6 +9,7 @@ import { nodeKeyOf } from "../../worker/protocol/keys.ts";
 import {
   DERP_MAX_CONNECTIONS_PER_KEY,
   DERP_MAX_PENDING_LOGINS,
+  DERP_MAX_QUEUED_BYTES,
   DERP_SEND_WINDOW,
 } from "../../worker/protocol/limits.ts";
 import { type DerpFrame, discoPacket, frameOf, packetFrame } from "../support/derp-client.ts";
@@ -33,7 +34,10 @@ let mayUseRelay: (nodeKey: string) => boolean | Promise<boolean> = () => true;
 // The tailnet's own answer is tested with the tailnet; here it is the test's.
 beforeEach(() => {
   mayUseRelay = () => true;
-  vi.spyOn(TailnetObject.prototype, "mayUseRelay").mockImplementation((key) => mayUseRelay(key) as boolean);
+  vi.spyOn(TailnetObject.prototype, "whichMayUseRelay").mockImplementation((async (keys: readonly string[]) => {
+    const may = await Promise.all(keys.map(async (key) => mayUseRelay(key)));
+    return keys.filter((_, i) => may[i]);
+  }) as never);
 });
 
 let seed = 1000;
@@ -99,7 +103,7 @@ describe("a login", () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const client = await connect(++seed);
     await client.sendClientInfo();
-    expect(await client.closed).toEqual({ code: 1011, reason: "internal error" });
+    expect(await client.closed).toEqual({ code: 1013, reason: "cannot tell now who may use this relay" });
     expect(log).toHaveBeenCalledOnce();
   });
 
@@ -303,8 +307,9 @@ describe("a slow receiver", () => {
     const next = await nextFrame(slow);
     expect(toHex(next.payload.subarray(32, 38))).toBe("5453f09f92ac");
     const oldest = await nextFrame(slow);
-    expect(oldest.payload[32]).toBe(sent - 32);
-    for (let i = sent - 31; i < sent; i++) expect((await nextFrame(slow)).payload[32]).toBe(i);
+    const kept = Math.floor(DERP_MAX_QUEUED_BYTES / packet.length);
+    expect(oldest.payload[32]).toBe(sent - kept);
+    for (let i = sent - kept + 1; i < sent; i++) expect((await nextFrame(slow)).payload[32]).toBe(i);
     expect((await relay().statistics()).packetsDropped).toBeGreaterThan(0);
   });
 

@@ -6,9 +6,9 @@ import { openDatabase } from "../../db/open.ts";
 import { TailnetStore } from "../../db/tailnet-store.ts";
 import { StreamBuffer } from "../connection/stream-buffer.ts";
 import { readSettings } from "../env.ts";
-import { builtInRelay } from "../platform/built-in-relay.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
+import { relayOf } from "../platform/relays.ts";
 import { fromHex, toHex } from "../protocol/bytes.ts";
 import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
@@ -93,11 +93,14 @@ export class TailnetObject extends DurableObject<Env> {
     return machineKeyOf(this.#keys().publicKey);
   }
 
-  /** Whether the holder of a node key may use the relay: a node that is authorised and whose key is valid. */
-  mayUseRelay(nodeKey: string): boolean {
-    const key = parseNodeKey(nodeKey);
-    const node = key === undefined ? undefined : nodeByKey(this.#tailnet().tailnet, key);
-    return node !== undefined && isServed(node, Date.now());
+  /** Those of the node keys whose holders may use the relays: nodes that are served. */
+  whichMayUseRelay(nodeKeys: readonly string[]): string[] {
+    const now = Date.now();
+    return nodeKeys.filter((text) => {
+      const key = parseNodeKey(text);
+      const node = key === undefined ? undefined : nodeByKey(this.#tailnet().tailnet, key);
+      return node !== undefined && isServed(node, now);
+    });
   }
 
   /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */
@@ -113,17 +116,17 @@ export class TailnetObject extends DurableObject<Env> {
       kv: this.ctx.storage.kv,
       deployment: this.#settings,
       sessions: () => this.#control.sessions(),
-      revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelay(nodeKeys)),
+      revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelays(nodeKeys)),
       wake: (waiting) => this.#control.wake(waiting),
     });
     return this.#runtime;
   }
 
-  async #revokeAtRelay(nodeKeys: readonly NodeKey[]): Promise<void> {
-    try {
-      await builtInRelay(this.env).closeConnectionsOf(nodeKeys);
-    } catch (error) {
-      console.error("relay was not told of revoked keys; it asks again within a minute:", error);
+  async #revokeAtRelays(nodeKeys: readonly NodeKey[]): Promise<void> {
+    const { regions } = this.#settings.relay;
+    const told = regions.map(async (region) => relayOf(this.env, region).closeConnectionsOf(nodeKeys));
+    for (const { status, ...outcome } of await Promise.allSettled(told)) {
+      if (status === "rejected") console.error("relay was not told of revoked keys; it asks again later:", outcome);
     }
   }
 

@@ -49,12 +49,18 @@ export const DERP_MAX_PING = 1000;
 export const DERP_MAX_MESSAGE = 256 << 10;
 /** DERP: frames that arrive while it is decided whether their sender may use the relay. */
 export const DERP_MAX_HELD = 128 << 10;
-/** DERP: bytes on their way to one client that it has not acknowledged. */
-export const DERP_SEND_WINDOW = 1 << 20;
+/** DERP: bytes on their way to one client that it has not acknowledged: 160 Mbit/s over 200 ms. */
+export const DERP_SEND_WINDOW = 4 << 20;
+/** DERP: the same when much is on its way to others; enough for one packet of any size and then some. */
+export const DERP_MIN_SEND_WINDOW = 128 << 10;
+/** DERP: unacknowledged bytes of a whole region, above which windows are at their smallest. */
+export const DERP_REGION_WINDOW = 32 << 20;
 /** DERP: bytes after which a client is asked to acknowledge. */
 export const DERP_ACK_EVERY = 64 << 10;
 /** DERP: packets that wait for a slow client, path-discovery packets and others apart (wire: derpserver). */
 export const DERP_MAX_QUEUED = 32;
+/** DERP: the same in bytes, both kinds together. */
+export const DERP_MAX_QUEUED_BYTES = 256 << 10;
 /** DERP: connections of one node key; more close the oldest. */
 export const DERP_MAX_CONNECTIONS_PER_KEY = 8;
 /** DERP: connections that have not logged in, in one region; more close the oldest. */
@@ -79,6 +85,20 @@ export const DERP_STALLED_MS = 30_000;
 export const HANDSHAKE_RATE = { burst: 3_000, perSecond: 100 } as const;
 /** Register requests of one machine: each costs a look-up, a hash and perhaps a write. */
 export const REGISTER_RATE = { burst: 60, perSecond: 1 } as const;
+
+/** DERP: questions to the tailnets about unknown node keys, at once and per second; more logins are put off. */
+export const DERP_QUESTIONS_BURST = 1_000;
+export const DERP_QUESTIONS_PER_SECOND = 100;
+/** DERP: time between questions about all who are connected, should the news of a revocation be lost. */
+export const DERP_RECHECK_MS = 600_000;
+/** DERP: body of an admission question of another relay (wire: derper sends under 200 bytes). */
+export const DERP_VERIFY_BODY_MAX = 4096;
+/** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (measured; docs/relay.md). */
+export const DERP_MESSAGE_COST = 4096;
+/** DERP: smallest rate that may be set, bytes per second: a burst holds the longest packet (wire: derpserver). */
+export const DERP_MIN_RATE = DERP_MAX_PACKET + 32;
+/** DERP: cost of a region's traffic per second above which each client is held to its share. */
+export const DERP_REGION_RATE = 256 << 20;
 
 /** Serialised connection state kept with a socket; the platform refuses more than 16,384. */
 export const ATTACHMENT_MAX = 16_000;

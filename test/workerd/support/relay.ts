@@ -1,7 +1,8 @@
 // Clients of the relay for tests inside workerd, and the relay's object at hand.
 import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { builtInRelay } from "../../../worker/platform/built-in-relay.ts";
+import { relayOf } from "../../../worker/platform/relays.ts";
+import { BUILT_IN_REGION } from "../../../worker/protocol/control/own-regions.ts";
 import { DerpClient, type DerpFrame } from "../../support/derp-client.ts";
 
 /** A DERP client with its socket. */
@@ -13,7 +14,7 @@ export interface RelayClient extends DerpClient {
 
 /** The relay's object, by a new stub each time: those of before an eviction may be broken. */
 export function relay() {
-  return builtInRelay(env);
+  return relayOf(env, BUILT_IN_REGION);
 }
 
 /** Evicts the relay's object as hibernation does: sockets stay, memory goes. */

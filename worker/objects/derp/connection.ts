@@ -4,10 +4,10 @@
 // (a lost packet is a lost packet), the budget of reports, and the frames that arrive during admission.
 import { randomBytes } from "../../platform/random.ts";
 import { type DecoderState, newDecoder } from "../../protocol/derp/decode.ts";
-import { encodePeerGone, encodePing, KEEP_ALIVE } from "../../protocol/derp/encode.ts";
-import { type Frame, keyText, PeerGoneReason, PING_LENGTH } from "../../protocol/derp/frame.ts";
+import { encodeHealth, encodePeerGone, encodePing, KEEP_ALIVE } from "../../protocol/derp/encode.ts";
+import { type Frame, keyText, PeerGoneReason, PING_LENGTH, PresenceFlag } from "../../protocol/derp/frame.ts";
 import type { ClientLogin } from "../../protocol/derp/login.ts";
-import { SendQueue } from "../../protocol/derp/send-queue.ts";
+import { type SendBudget, SendQueue } from "../../protocol/derp/send-queue.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import {
   DERP_MAX_HEARD_BY,
@@ -22,8 +22,8 @@ export interface ConnectionState {
   /** Random, so that no counter has to survive; stands for the connection in the `heardBy` of others. */
   readonly id: number;
   readonly openedAtMs: number;
-  /** Id of the object of the tailnet that decides on the login. */
-  readonly tailnetId: string;
+  /** Where the client is, as far as its request tells: 16 bytes of an IPv6 or IPv4-mapped address and the port. */
+  readonly address: Uint8Array;
   /**
    * `greeted`: has our key and owes its ClientInfo. `admitting`: waits for the tailnet's word. `admitted`: may relay.
    * `closed`: has left, whatever the platform still says of its socket.
@@ -32,8 +32,16 @@ export interface ConnectionState {
   /** Node key, 32 raw bytes; empty before login. */
   nodeKey: Uint8Array;
   canAckPings: boolean;
+  /** What a relay of the mesh is told of the client (PresenceFlag). */
+  flags: number;
+  /** Whether the client is a relay of the mesh that watches our clients. */
+  isWatching: boolean;
   /** Whether the client calls this region its home. */
   isHome: boolean;
+  /** How often it took its node key back from another connection; the more, the surer that two devices share the key. */
+  comebacks: number;
+  /** Whether the client was told of a problem that is not over. */
+  isUnhealthy: boolean;
   /** Orders the connections of one node key: the highest receives. */
   activity: number;
   /** Connections that a packet from this one went to, oldest first. */
@@ -41,6 +49,13 @@ export interface ConnectionState {
   decoder: DecoderState;
   /** Number of parts of the unfinished frame that are in storage; `decoder` has what comes behind them. */
   storedParts: number;
+}
+
+/** What the request of a connection tells of its client. */
+export interface Origin {
+  readonly address: Uint8Array;
+  /** Whether the client wanted this relay of its region and no other. */
+  readonly isIdeal: boolean;
 }
 
 /** A connection, from its greeting to its end. */
@@ -53,6 +68,8 @@ export class Connection {
   isDirty = false;
   /** Bytes of the unfinished frame that are in storage: its beginning. */
   storedBytes: number;
+  readonly #budget: SendBudget;
+  readonly #heardBy: Set<number>;
   #queue: SendQueue;
   #held: Frame[] = [];
   #heldBytes = 0;
@@ -62,31 +79,38 @@ export class Connection {
   /**
    * @param state as it was saved, with the unfinished frame put together again
    * @param storedBytes how much of that frame is in storage
+   * @param budget what all connections of the region share
    */
-  constructor(socket: WebSocket, state: ConnectionState, storedBytes: number) {
+  constructor(socket: WebSocket, state: ConnectionState, storedBytes: number, budget: SendBudget) {
     this.socket = socket;
     this.state = state;
     this.key = state.nodeKey.length === 0 ? "" : keyText(state.nodeKey, 0);
     this.storedBytes = storedBytes;
-    this.#queue = new SendQueue(state.canAckPings);
+    this.#heardBy = new Set(state.heardBy);
+    this.#budget = budget;
+    this.#queue = new SendQueue(state.canAckPings, budget);
   }
 
   /** The connection of a socket that has just been accepted. */
-  static open(socket: WebSocket, tailnetId: string, nowMs: number): Connection {
+  static open(socket: WebSocket, origin: Origin, nowMs: number, budget: SendBudget): Connection {
     const state: ConnectionState = {
       id: new DataView(randomBytes(4).buffer).getUint32(0),
       openedAtMs: nowMs,
-      tailnetId,
+      address: origin.address,
       phase: "greeted",
       nodeKey: new Uint8Array(0),
       canAckPings: false,
+      flags: origin.isIdeal ? 0 : PresenceFlag.NOT_IDEAL,
+      isWatching: false,
       isHome: false,
+      comebacks: 0,
+      isUnhealthy: false,
       activity: 0,
       heardBy: new Uint32Array(0),
       decoder: newDecoder(),
       storedParts: 0,
     };
-    return new Connection(socket, state, 0);
+    return new Connection(socket, state, 0, budget);
   }
 
   /** Brings the attachment up to date. Of an unfinished frame it holds what is not in storage. */
@@ -98,12 +122,17 @@ export class Connection {
   }
 
   /** Ends admission in the client's favour. */
-  admit(login: ClientLogin): void {
-    this.state.phase = "admitted";
-    this.state.nodeKey = login.nodeKey;
-    this.state.canAckPings = login.canAckPings;
+  admit(login: ClientLogin, isMesh: boolean): void {
+    const { state } = this;
+    state.phase = "admitted";
+    state.nodeKey = login.nodeKey;
+    state.canAckPings = login.canAckPings;
+    if (isMesh) state.flags |= PresenceFlag.MESH;
+    if (login.isProber) state.flags |= PresenceFlag.PROBER;
+    if (state.flags === 0) state.flags = PresenceFlag.REGULAR;
     this.key = keyText(login.nodeKey, 0);
-    this.#queue = new SendQueue(login.canAckPings);
+    this.#queue.close();
+    this.#queue = new SendQueue(login.canAckPings, this.#budget);
     this.isDirty = true;
   }
 
@@ -126,13 +155,42 @@ export class Connection {
     return this.#queue.isOpen;
   }
 
+  /** Whether the client is a relay that knows the mesh key. */
+  get isMesh(): boolean {
+    return (this.state.flags & PresenceFlag.MESH) !== 0;
+  }
+
   /** Sends whole frames now; the caller has asked {@link isOpen}, or they are too few to matter. */
   send(frames: Uint8Array): void {
-    this.#transmit(frames);
-    if (!this.#queue.noteSent(frames.length)) return;
+    this.reserve(frames.length);
+    this.transmit(frames);
+  }
+
+  /** Counts bytes that are sent with the next {@link transmit}. */
+  reserve(length: number): void {
+    this.#queue.noteSent(length);
+  }
+
+  /** Sends whole frames that have been counted. */
+  transmit(frames: Uint8Array): void {
+    this.#write(frames);
+    if (!this.#queue.isPingDue) return;
     const nonce = randomBytes(PING_LENGTH);
     this.#queue.notePing(nonce, Date.now());
-    this.#transmit(encodePing(nonce));
+    this.#write(encodePing(nonce));
+  }
+
+  /** Ends the accounting of what was sent. */
+  release(): void {
+    this.#queue.close();
+  }
+
+  /** Tells the client of a problem, or that it is over; once. */
+  setHealth(problem: string): void {
+    if (this.state.isUnhealthy === (problem !== "")) return;
+    this.state.isUnhealthy = problem !== "";
+    this.isDirty = true;
+    this.post(encodeHealth(problem));
   }
 
   /** Lets a frame of its own buffer wait for room. @returns the number of frames that were dropped for it */
@@ -177,10 +235,15 @@ export class Connection {
 
   /** Notes that a packet of this connection goes to another. */
   noteHeardBy(id: number): void {
+    if (this.#heardBy.has(id)) return;
     const { heardBy } = this.state;
-    if (heardBy.includes(id)) return;
     const kept = heardBy.subarray(heardBy.length < DERP_MAX_HEARD_BY ? 0 : 1);
-    this.state.heardBy = Uint32Array.of(...kept, id);
+    if (kept !== heardBy) this.#heardBy.delete(heardBy[0] ?? 0);
+    this.#heardBy.add(id);
+    const longer = new Uint32Array(kept.length + 1);
+    longer.set(kept);
+    longer[kept.length] = id;
+    this.state.heardBy = longer;
     this.isDirty = true;
   }
 
@@ -190,7 +253,7 @@ export class Connection {
 
   // NOTE: the platform keeps the whole buffer behind a view until the bytes are out, so a small view of a large message
   // is copied. Sending throws once the socket is going away; webSocketClose comes next and cleans up.
-  #transmit(bytes: Uint8Array): void {
+  #write(bytes: Uint8Array): void {
     const owned = bytes.length * 4 < bytes.buffer.byteLength ? bytes.slice() : bytes;
     try {
       for (let at = 0; at < owned.length; at += WEBSOCKET_MAX_SEND) {

@@ -4,6 +4,7 @@
 // reconnects is served on its new connection, and of two devices with the same key each is served while it speaks.
 import { concat, EMPTY } from "../../protocol/bytes.ts";
 import { keyText } from "../../protocol/derp/frame.ts";
+import { SendBudget } from "../../protocol/derp/send-queue.ts";
 import { Connection, type ConnectionState } from "./connection.ts";
 import type { PartialFrames } from "./partial-frames.ts";
 
@@ -13,6 +14,10 @@ export class Connections {
   readonly #byId = new Map<number, Connection>();
   readonly #byKey = new Map<string, Connection[]>();
   readonly #partials: PartialFrames;
+  readonly #pending = new Set<Connection>();
+  readonly #watchers = new Set<Connection>();
+  /** What all connections share. */
+  readonly budget = new SendBudget();
 
   /** @param sockets those that survived; their attachments say the rest */
   constructor(sockets: readonly WebSocket[], partials: PartialFrames) {
@@ -29,7 +34,7 @@ export class Connections {
     const stored = state.storedParts === 0 ? EMPTY : this.#partials.read(state.id);
     const partial = concat([stored, state.decoder.partial]);
     state.decoder = { partial, length: partial.length, skip: state.decoder.skip };
-    const connection = new Connection(socket, state, stored.length);
+    const connection = new Connection(socket, state, stored.length, this.budget);
     this.add(connection);
     return connection;
   }
@@ -42,7 +47,12 @@ export class Connections {
   add(connection: Connection): void {
     this.#bySocket.set(connection.socket, connection);
     this.#byId.set(connection.state.id, connection);
-    if (connection.key === "") return;
+    if (connection.state.isWatching) this.#watchers.add(connection);
+    if (connection.key === "") {
+      this.#pending.add(connection);
+      return;
+    }
+    this.#pending.delete(connection);
     const same = this.#byKey.get(connection.key);
     if (same === undefined) this.#byKey.set(connection.key, [connection]);
     else same.push(connection);
@@ -59,9 +69,17 @@ export class Connections {
   remove(connection: Connection): void {
     this.#bySocket.delete(connection.socket);
     this.#byId.delete(connection.state.id);
+    this.#pending.delete(connection);
+    this.#watchers.delete(connection);
+    connection.release();
     const others = this.sameKey(connection.key).filter((other) => other !== connection);
     if (others.length === 0) this.#byKey.delete(connection.key);
     else this.#byKey.set(connection.key, others);
+    const [only] = others;
+    if (only === undefined || others.length > 1 || only.state.comebacks === 0) return;
+    only.state.comebacks = 0;
+    only.setHealth("");
+    only.save();
   }
 
   /** Every connection. */
@@ -84,6 +102,32 @@ export class Connections {
     return this.#byKey.get(key) ?? [];
   }
 
+  /** The oldest connection that has not logged in, if there are so many of them. */
+  oldestPending(count: number): Connection | undefined {
+    const [oldest] = this.#pending;
+    return this.#pending.size >= count ? oldest : undefined;
+  }
+
+  /** The relays of the mesh that want to know who is here. */
+  get watchers(): ReadonlySet<Connection> {
+    return this.#watchers;
+  }
+
+  /** Lets a connection know from now on who comes and goes. */
+  watch(connection: Connection): void {
+    connection.state.isWatching = true;
+    connection.isDirty = true;
+    this.#watchers.add(connection);
+  }
+
+  /** For each node key the connection that receives for it. */
+  *receivers(): Generator<Connection> {
+    for (const same of this.#byKey.values()) {
+      const receiver = same.at(-1);
+      if (receiver !== undefined) yield receiver;
+    }
+  }
+
   /** The connection that receives for the node key at `at`. */
   receiver(bytes: Uint8Array, at: number): Connection | undefined {
     return this.#byKey.get(keyText(bytes, at))?.at(-1);
@@ -97,6 +141,16 @@ export class Connections {
     same.splice(same.indexOf(connection), 1);
     same.push(connection);
     connection.state.activity = last.state.activity + 1;
+    connection.state.comebacks++;
     connection.isDirty = true;
+    // A client that reconnects may be heard once more on its old connection. Two devices go on and on.
+    if (connection.state.comebacks >= FIGHTING) for (const each of same) warn(each);
   }
+}
+
+const FIGHTING = 3;
+
+function warn(connection: Connection): void {
+  connection.setHealth("another device is connected with this device's node key; packets reach whichever spoke last");
+  if (connection.isDirty) connection.save();
 }

@@ -2,23 +2,14 @@
 // sockets that hibernate: each entry point is handed a socket, finds its connection, and leaves everything that must
 // survive in the socket's attachment. Packets are carried synchronously, in the order in which they came; only a login
 // waits for something, and what its client sends meanwhile is kept.
+import { equalSecrets } from "../../platform/constant-time.ts";
 import { noiseCrypto } from "../../platform/noise-crypto.ts";
 import { randomBytes } from "../../platform/random.ts";
 import { decodeFrames, limitAfterLogin, limitBeforeLogin } from "../../protocol/derp/decode.ts";
-import { encodePeerGone, encodePong, encodeServerKey, turnIntoRecvPacket } from "../../protocol/derp/encode.ts";
-import {
-  FRAME_HEADER_LENGTH,
-  type Frame,
-  FrameType,
-  isDiscoPacket,
-  KEY_LENGTH,
-  keyText,
-  NONCE_LENGTH,
-  PeerGoneReason,
-  PING_LENGTH,
-  payloadOf,
-} from "../../protocol/derp/frame.ts";
-import { encodeServerInfo, openClientInfo } from "../../protocol/derp/login.ts";
+import { encodePeerGone, encodeRestarting, encodeServerKey } from "../../protocol/derp/encode.ts";
+import type { FairShare } from "../../protocol/derp/fair-share.ts";
+import { type Frame, keyText, NONCE_LENGTH, PeerGoneReason, payloadOf } from "../../protocol/derp/frame.ts";
+import { type ClientLogin, encodeServerInfo, openClientInfo } from "../../protocol/derp/login.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { type NodeKey, nodeKeyOf, rawKey } from "../../protocol/keys.ts";
 import {
@@ -29,49 +20,58 @@ import {
   DERP_MAX_PENDING_LOGINS,
 } from "../../protocol/limits.ts";
 import type { KeyPair } from "../../protocol/noise/handshake.ts";
-import type { Admission } from "./admission.ts";
-import { Connection } from "./connection.ts";
+import type { Admission, Verdict } from "./admission.ts";
+import { Connection, type Origin } from "./connection.ts";
 import { Connections } from "./connections.ts";
-import { PacketRun } from "./packet-run.ts";
+import { announceArrival, announceDeparture } from "./mesh.ts";
 import type { PartialFrames } from "./partial-frames.ts";
+import { Traffic, type TrafficStatistics } from "./traffic.ts";
 
 /** What a relay works with. */
 export interface RelayPorts {
   readonly sockets: () => WebSocket[];
   readonly partials: PartialFrames;
   readonly admission: Admission;
+  readonly share: FairShare;
   readonly keys: () => KeyPair;
+  /** The key of relays that work with this one; undefined: there are none. */
+  readonly meshKey: Uint8Array | undefined;
 }
 
 /** What a relay has done since its object woke, and whom it serves. */
-export interface RelayStatistics {
+export interface RelayStatistics extends TrafficStatistics {
   readonly connections: number;
   /** Connections whose client calls this region its home. */
   readonly homes: number;
-  readonly packetsRelayed: number;
-  /** Packets to peers that are not here, or too slow. */
-  readonly packetsDropped: number;
 }
 
 /** WebSocket close codes (RFC 6455 §7.4.1). */
-const CloseCode = { PROTOCOL: 1002, TEXT: 1003, POLICY: 1008, TOO_BIG: 1009, INTERNAL: 1011, LATER: 1013 } as const;
+const CloseCode = {
+  PROTOCOL: 1002,
+  TEXT: 1003,
+  POLICY: 1008,
+  TOO_BIG: 1009,
+  INTERNAL: 1011,
+  RESTARTING: 1012,
+  LATER: 1013,
+} as const;
 
 /** A DERP relay. */
 export class Relay {
   readonly #ports: RelayPorts;
+  readonly #traffic: Traffic;
   #restored: Connections | undefined;
-  #packetsRelayed = 0;
-  #packetsDropped = 0;
   #keepAliveAtMs = 0;
 
   constructor(ports: RelayPorts) {
     this.#ports = ports;
+    this.#traffic = new Traffic(ports.share, (connection, reason) => this.#end(connection, CloseCode.POLICY, reason));
   }
 
   /** Greets the client of a socket that has just been accepted. */
-  greet(socket: WebSocket, tailnetId: string, nowMs: number): void {
+  greet(socket: WebSocket, origin: Origin, nowMs: number): void {
     this.#limitPendingLogins();
-    const connection = Connection.open(socket, tailnetId, nowMs);
+    const connection = Connection.open(socket, origin, nowMs, this.#connections.budget);
     this.#connections.add(connection);
     connection.save();
     connection.send(encodeServerKey(this.#ports.keys().publicKey));
@@ -103,7 +103,7 @@ export class Relay {
   revoke(nodeKey: NodeKey): void {
     this.#ports.admission.revoke(nodeKey);
     for (const connection of this.#connections.sameKey(keyText(rawKey(nodeKey), 0))) {
-      this.#end(connection, CloseCode.POLICY, "node may no longer use this relay");
+      if (!connection.isMesh) this.#end(connection, CloseCode.POLICY, "node may no longer use this relay");
     }
   }
 
@@ -126,16 +126,26 @@ export class Relay {
     return this.#connections.size === 0 ? undefined : nextMs;
   }
 
+  /** Asks about all who are connected, should the news of a revocation have been lost. */
+  async recheck(): Promise<void> {
+    const keys = [...this.#connections.receivers()].filter(({ isMesh }) => !isMesh).map(({ state }) => state.nodeKey);
+    for (const key of await this.#ports.admission.recheck(keys.map(nodeKeyOf))) this.revoke(key);
+  }
+
+  /** Tells all clients that the relay goes away, when to come back and for how long to try, and closes them. */
+  retire(reconnectInMs: number, tryForMs: number): void {
+    const restarting = encodeRestarting(reconnectInMs, tryForMs);
+    for (const connection of [...this.#connections]) {
+      if (connection.state.phase === "admitted") connection.post(restarting);
+      this.#end(connection, CloseCode.RESTARTING, "relay goes away");
+    }
+  }
+
   /** Counts. */
   statistics(): RelayStatistics {
     let homes = 0;
     for (const connection of this.#connections) if (connection.state.isHome) homes++;
-    return {
-      connections: this.#connections.size,
-      homes,
-      packetsRelayed: this.#packetsRelayed,
-      packetsDropped: this.#packetsDropped,
-    };
+    return { connections: this.#connections.size, homes, ...this.#traffic.statistics };
   }
 
   get #connections(): Connections {
@@ -151,38 +161,37 @@ export class Relay {
 
   // A flood of connections costs its oldest members their place, not newcomers: those who mean it log in at once.
   #limitPendingLogins(): void {
-    const pending = [...this.#connections].filter((connection) => connection.state.phase !== "admitted");
-    const oldest = pending[0];
-    if (oldest !== undefined && pending.length >= DERP_MAX_PENDING_LOGINS) {
-      this.#end(oldest, CloseCode.LATER, "too many clients are logging in");
-    }
+    const oldest = this.#connections.oldestPending(DERP_MAX_PENDING_LOGINS);
+    if (oldest !== undefined) this.#end(oldest, CloseCode.LATER, "too many clients are logging in");
   }
 
   // Takes the next bytes of a connection. Returns its ClientInfo when that is among them.
   #takeChunk(connection: Connection, chunk: Uint8Array): Frame | undefined {
     const { state } = connection;
     const wasUnfinished = state.decoder.length > 0 || state.decoder.skip > 0;
-    const limit = (type: number) => (state.phase === "greeted" ? limitBeforeLogin(type) : limitAfterLogin(type));
-    const run = new PacketRun();
+    const limit = (type: number) =>
+      state.phase === "greeted" ? limitBeforeLogin(type) : limitAfterLogin(type, connection.isMesh);
     let clientInfo: Frame | undefined;
     let frames = 0;
     this.#connections.noteActivity(connection);
+    this.#traffic.start(this.#connections, connection);
     try {
       for (const frame of decodeFrames(state.decoder, chunk, limit)) {
         frames++;
         if (state.phase === "admitted") {
-          this.#takeFrame(connection, frame, run);
+          this.#traffic.take(connection, frame);
         } else if (state.phase === "admitting") {
           connection.hold(frame);
-        } else {
+        } else if (state.phase === "greeted") {
           clientInfo = frame;
           state.phase = "admitting";
           connection.isDirty = true;
         }
       }
     } finally {
-      run.flush();
+      this.#traffic.flush();
     }
+    if (state.phase === "closed") return undefined;
     this.#ports.partials.keep(connection, frames > 0);
     const isUnfinished = state.decoder.length > 0 || state.decoder.skip > 0;
     if (connection.isDirty || wasUnfinished || isUnfinished) connection.save();
@@ -191,56 +200,35 @@ export class Relay {
 
   async #logIn(connection: Connection, clientInfo: Frame): Promise<void> {
     const login = await openClientInfo(noiseCrypto, this.#ports.keys(), payloadOf(clientInfo));
-    const isAllowed = await this.#ports.admission.allows(connection.state.tailnetId, nodeKeyOf(login.nodeKey));
+    const isMesh = this.#isMesh(login);
+    const verdict: Verdict = isMesh ? "allowed" : await this.#ports.admission.judge(nodeKeyOf(login.nodeKey));
     if (connection.state.phase !== "admitting") return; // it left meanwhile
-    if (!isAllowed) return this.#end(connection, CloseCode.POLICY, "node may not use this relay");
-    connection.admit(login);
-    connection.send(encodeServerInfo(login.boxKey, randomBytes(NONCE_LENGTH)));
+    if (verdict === "refused") return this.#end(connection, CloseCode.POLICY, "node may not use this relay");
+    if (verdict === "unknown") return this.#end(connection, CloseCode.LATER, "cannot tell now who may use this relay");
+    connection.admit(login, isMesh);
+    connection.send(encodeServerInfo(login.boxKey, randomBytes(NONCE_LENGTH), this.#ports.share.announced));
     this.#connections.noteLogin(connection);
-    const run = new PacketRun();
-    for (const frame of connection.takeHeld()) this.#takeFrame(connection, frame, run);
-    run.flush();
-    connection.save();
+    this.#endAll(announceArrival(this.#connections, connection));
+    this.#takeHeld(connection);
     const same = this.#connections.sameKey(connection.key);
     if (same[0] !== undefined && same.length > DERP_MAX_CONNECTIONS_PER_KEY) {
       this.#end(same[0], CloseCode.POLICY, "too many connections of one node");
     }
   }
 
-  #takeFrame(connection: Connection, frame: Frame, run: PacketRun): void {
-    switch (frame.type) {
-      case FrameType.SEND_PACKET:
-        this.#relay(connection, frame.bytes, run);
-        return;
-      case FrameType.PING:
-        connection.post(encodePong(pingNonce(frame)));
-        return;
-      case FrameType.PONG:
-        connection.acknowledge(pingNonce(frame));
-        return;
-      case FrameType.NOTE_PREFERRED:
-        connection.state.isHome = frame.bytes[FRAME_HEADER_LENGTH] === 1;
-        connection.isDirty = true;
-        return;
+  #takeHeld(connection: Connection): void {
+    this.#traffic.start(this.#connections, connection);
+    try {
+      for (const frame of connection.takeHeld()) this.#traffic.take(connection, frame);
+    } finally {
+      this.#traffic.flush();
     }
+    if (connection.state.phase !== "closed") connection.save();
   }
 
-  // Carries one packet. The frame is rewritten where it stands.
-  #relay(source: Connection, frame: Uint8Array, run: PacketRun): void {
-    if (frame.length < FRAME_HEADER_LENGTH + KEY_LENGTH) throw new ProtocolError("derp", "packet without destination");
-    const isDisco = isDiscoPacket(frame);
-    const destination = this.#connections.receiver(frame, FRAME_HEADER_LENGTH);
-    if (destination === undefined) {
-      this.#packetsDropped++;
-      const peer = frame.subarray(FRAME_HEADER_LENGTH, FRAME_HEADER_LENGTH + KEY_LENGTH);
-      if (isDisco) source.reportAbsent(peer, Date.now());
-      return;
-    }
-    source.noteHeardBy(destination.state.id);
-    turnIntoRecvPacket(frame, source.state.nodeKey);
-    this.#packetsRelayed++;
-    if (destination.isOpen) run.add(destination, frame);
-    else this.#packetsDropped += destination.enqueue(frame.slice(), isDisco);
+  #isMesh({ meshKey }: ClientLogin): boolean {
+    const ours = this.#ports.meshKey;
+    return ours !== undefined && meshKey !== undefined && equalSecrets(ours, meshKey);
   }
 
   #fail(connection: Connection, error: unknown): void {
@@ -252,6 +240,10 @@ export class Relay {
     this.#end(connection, CloseCode.INTERNAL, "internal error");
   }
 
+  #endAll(watchers: readonly Connection[]): void {
+    for (const watcher of watchers) this.#end(watcher, CloseCode.POLICY, "watcher does not read");
+  }
+
   #end(connection: Connection, code: number, reason: string): void {
     this.#leave(connection);
     connection.save();
@@ -261,9 +253,11 @@ export class Relay {
   // Tells all who have heard from a node key that it is gone, unless another of its connections is left.
   #leave(connection: Connection): void {
     const { state } = connection;
+    if (state.phase === "closed") return;
     this.#connections.remove(connection);
     if (state.storedParts > 0) this.#ports.partials.delete(state.id);
     state.phase = "closed";
+    if (connection.key === "") return;
     const heir = this.#connections.sameKey(connection.key).at(-1);
     if (heir !== undefined) {
       for (const id of state.heardBy) heir.noteHeardBy(id);
@@ -272,11 +266,6 @@ export class Relay {
     }
     const gone = encodePeerGone(state.nodeKey, PeerGoneReason.DISCONNECTED);
     for (const id of state.heardBy) this.#connections.withId(id)?.post(gone);
+    this.#endAll(announceDeparture(this.#connections, state.nodeKey));
   }
-}
-
-function pingNonce(frame: Frame): Uint8Array {
-  const nonce = payloadOf(frame).subarray(0, PING_LENGTH);
-  if (nonce.length < PING_LENGTH) throw new ProtocolError("derp", "ping is too short");
-  return nonce;
 }

@@ -32,8 +32,8 @@ export function limitBeforeLogin(type: number): number {
   throw new ProtocolError("derp", "first frame is not ClientInfo");
 }
 
-/** After login a client may send everything but the frames of the mesh; what means nothing to us is skipped. */
-export function limitAfterLogin(type: number): number | undefined {
+/** After login only relays of the mesh may send its frames; what means nothing to us is skipped. */
+export function limitAfterLogin(type: number, isMesh = false): number | undefined {
   switch (type) {
     case FrameType.SEND_PACKET:
       return KEY_LENGTH + DERP_MAX_PACKET;
@@ -45,11 +45,18 @@ export function limitAfterLogin(type: number): number | undefined {
     case FrameType.FORWARD_PACKET:
     case FrameType.WATCH_CONNS:
     case FrameType.CLOSE_PEER:
-      throw new ProtocolError("derp", "client is no member of the mesh");
+      if (!isMesh) throw new ProtocolError("derp", "client is no member of the mesh");
+      return MESH_LIMITS[type];
     default:
       return undefined;
   }
 }
+
+const MESH_LIMITS = {
+  [FrameType.FORWARD_PACKET]: 2 * KEY_LENGTH + DERP_MAX_PACKET,
+  [FrameType.WATCH_CONNS]: 0,
+  [FrameType.CLOSE_PEER]: KEY_LENGTH,
+} as const;
 
 /**
  * Takes the next bytes of the stream and yields the frames that are complete now; to be consumed to the end. A frame that

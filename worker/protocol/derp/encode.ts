@@ -1,6 +1,6 @@
 // Frames that the server sends. See `frame.ts` for the layouts; ServerInfo is in `login.ts`, because it is sealed.
 import { concat, EMPTY, utf8, writeU32 } from "../bytes.ts";
-import { FRAME_HEADER_LENGTH, FrameType, MAGIC, type PeerGoneReason } from "./frame.ts";
+import { FRAME_HEADER_LENGTH, FrameType, KEY_LENGTH, MAGIC, type PeerGoneReason } from "./frame.ts";
 
 /** A KeepAlive; shared, never write to it. */
 export const KEEP_ALIVE = encodeFrame(FrameType.KEEP_ALIVE, EMPTY);
@@ -26,6 +26,32 @@ export function encodeServerKey(publicKey: Uint8Array): Uint8Array {
 export function turnIntoRecvPacket(frame: Uint8Array, source: Uint8Array): void {
   frame[0] = FrameType.RECV_PACKET;
   frame.set(source, FRAME_HEADER_LENGTH);
+}
+
+/**
+ * Turns a ForwardPacket frame of the mesh into the RecvPacket frame of its destination, in place, and returns it: a view
+ * that leaves out the first 32 bytes.
+ */
+export function takeForwardedPacket(frame: Uint8Array): Uint8Array {
+  frame.copyWithin(FRAME_HEADER_LENGTH + KEY_LENGTH, FRAME_HEADER_LENGTH, FRAME_HEADER_LENGTH + KEY_LENGTH);
+  const packet = frame.subarray(KEY_LENGTH);
+  packet[0] = FrameType.RECV_PACKET;
+  writeU32(packet, 1, packet.length - FRAME_HEADER_LENGTH);
+  return packet;
+}
+
+/** What a watching relay is told of a client. */
+export interface Presence {
+  readonly nodeKey: Uint8Array;
+  /** IPv6 or IPv4-mapped address, 16 bytes, and the port; zeros when they are not known. */
+  readonly address: Uint8Array;
+  /** Of {@link PresenceFlag}. */
+  readonly flags: number;
+}
+
+/** Tells a relay of the mesh that a client is here. */
+export function encodePeerPresent({ nodeKey, address, flags }: Presence): Uint8Array {
+  return encodeFrame(FrameType.PEER_PRESENT, concat([nodeKey, address, Uint8Array.of(flags)]));
 }
 
 /** Tells a client that a peer has left, or was never here. */

@@ -1,12 +1,12 @@
-// The wire of DERP, the relay protocol, as one relay without a mesh speaks it (tailscale derp/derp.go, client 1.103.0,
+// The wire of DERP, the relay protocol (tailscale derp/derp.go, client 1.103.0,
 // protocol version 2). Every frame is a type, a big-endian length and a payload:
 //
 //   [u8 type][u32be length][payload]
 //
 // A session: the server sends ServerKey, the client answers with ClientInfo sealed to that key, the server admits it and
 // sends ServerInfo; from then on packets flow both ways and the server sends a KeepAlive every minute. A refusal is a
-// closed connection; there is no frame for it. Left out: the mesh (PeerPresent, ForwardPacket, WatchConns, ClosePeer),
-// because all clients of a region meet in one object.
+// closed connection; there is no frame for it. All clients of a region meet in one object, so that we never forward to
+// another relay; one that is told our mesh key may watch our clients and forward packets to them.
 import { readU16, readU32 } from "../bytes.ts";
 
 /** Frame types, with direction and payload. Keys are 32 raw bytes. */
@@ -27,13 +27,13 @@ export const FrameType = {
   NOTE_PREFERRED: 0x07,
   /** server → client: 32 key + u8 reason */
   PEER_GONE: 0x08,
-  /** mesh only */
+  /** server → mesh: 32 key + 16 address + u16be port + u8 flags */
   PEER_PRESENT: 0x09,
-  /** mesh only */
+  /** mesh → server: 32 source key + 32 destination key + packet */
   FORWARD_PACKET: 0x0a,
-  /** mesh only */
+  /** mesh → server: empty; PeerPresent and PeerGone of all clients are wanted from now on */
   WATCH_CONNS: 0x10,
-  /** mesh only */
+  /** mesh → server: 32 key of a client whose connections shall be closed */
   CLOSE_PEER: 0x11,
   /** both ways: 8 bytes of the sender's choice */
   PING: 0x12,
@@ -48,6 +48,9 @@ export const FrameType = {
 /** Why a peer cannot be reached here. */
 export const PeerGoneReason = { DISCONNECTED: 0, NOT_HERE: 1 } as const;
 export type PeerGoneReason = (typeof PeerGoneReason)[keyof typeof PeerGoneReason];
+
+/** What a watching relay is told of a client; a client like any other has the first and no more. */
+export const PresenceFlag = { REGULAR: 1, MESH: 2, PROBER: 4, NOT_IDEAL: 8 } as const;
 
 /** Type and length. */
 export const FRAME_HEADER_LENGTH = 5;

@@ -2,7 +2,7 @@
 // crypto_box: X25519, HSalsa20 over the shared secret, XSalsa20-Poly1305 with a random 24-byte nonce in front. A ClientInfo
 // that opens proves that its sender holds the private half of its node key.
 import { hsalsa, xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
-import { concat, fromUtf8Strict, utf8 } from "../bytes.ts";
+import { concat, fromHex, fromUtf8Strict, utf8 } from "../bytes.ts";
 import { ProtocolError } from "../errors.ts";
 import type { NoiseCrypto } from "../noise/crypto.ts";
 import type { KeyPair } from "../noise/handshake.ts";
@@ -18,6 +18,10 @@ export interface ClientLogin {
   readonly nodeKey: Uint8Array;
   /** Whether the client answers Ping with Pong; clients before 1.22 and probers do not. */
   readonly canAckPings: boolean;
+  /** Whether the client only measures. */
+  readonly isProber: boolean;
+  /** The key by which a relay of the same region proves itself, 32 bytes; undefined for everybody else. */
+  readonly meshKey: Uint8Array | undefined;
   /** Seals the answer; 32 bytes. */
   readonly boxKey: Uint8Array;
 }
@@ -40,12 +44,34 @@ export async function openClientInfo(
   const nonce = payload.subarray(KEY_LENGTH, KEY_LENGTH + NONCE_LENGTH);
   const info = parseInfo(openBox(boxKey, nonce, payload.subarray(KEY_LENGTH + NONCE_LENGTH)));
   if (info.version !== PROTOCOL_VERSION) throw new ProtocolError("derp", "client speaks another protocol version");
-  return { nodeKey, canAckPings: info.CanAckPings === true, boxKey };
+  return {
+    nodeKey,
+    canAckPings: info.CanAckPings === true,
+    isProber: info.IsProber === true,
+    meshKey: meshKeyOf(info.meshKey),
+    boxKey,
+  };
 }
 
-/** The frame that ends a login. `nonce` is 24 fresh random bytes. */
-export function encodeServerInfo(boxKey: Uint8Array, nonce: Uint8Array): Uint8Array {
-  const info = utf8(JSON.stringify({ version: PROTOCOL_VERSION }));
+/** Clients without a mesh key say so with zeros, or leave it out. */
+function meshKeyOf(text: unknown): Uint8Array | undefined {
+  if (typeof text !== "string" || text.length !== 2 * KEY_LENGTH || /^0*$/.test(text)) return undefined;
+  return fromHex(text);
+}
+
+/** How fast a client may send: bytes per second on average, and at once. */
+export interface TokenBucket {
+  readonly bytesPerSecond: number;
+  readonly burstBytes: number;
+}
+
+/** The frame that ends a login. `nonce` is 24 fresh random bytes; clients drop what exceeds the `limit` before they send it. */
+export function encodeServerInfo(boxKey: Uint8Array, nonce: Uint8Array, limit?: TokenBucket): Uint8Array {
+  const bucket = limit && {
+    TokenBucketBytesPerSecond: limit.bytesPerSecond,
+    TokenBucketBytesBurst: limit.burstBytes,
+  };
+  const info = utf8(JSON.stringify({ version: PROTOCOL_VERSION, ...bucket }));
   return encodeFrame(FrameType.SERVER_INFO, concat([nonce, xsalsa20poly1305(boxKey, nonce).encrypt(info)]));
 }
 
@@ -72,7 +98,14 @@ function openBox(key: Uint8Array, nonce: Uint8Array, box: Uint8Array): Uint8Arra
   }
 }
 
-function parseInfo(json: Uint8Array): { readonly version?: unknown; readonly CanAckPings?: unknown } {
+interface ClientInfo {
+  readonly version?: unknown;
+  readonly CanAckPings?: unknown;
+  readonly IsProber?: unknown;
+  readonly meshKey?: unknown;
+}
+
+function parseInfo(json: Uint8Array): ClientInfo {
   let info: unknown;
   try {
     info = JSON.parse(fromUtf8Strict(json));

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { DERP_ACK_EVERY, DERP_MAX_QUEUED, DERP_SEND_WINDOW } from "../limits.ts";
-import { SendQueue } from "./send-queue.ts";
+import {
+  DERP_ACK_EVERY,
+  DERP_MAX_QUEUED,
+  DERP_MAX_QUEUED_BYTES,
+  DERP_MIN_SEND_WINDOW,
+  DERP_REGION_WINDOW,
+  DERP_SEND_WINDOW,
+} from "../limits.ts";
+import { SendBudget, SendQueue } from "./send-queue.ts";
 
 function nonce(n: number): Uint8Array {
   return new Uint8Array(8).fill(n);
@@ -10,28 +17,33 @@ function nonce(n: number): Uint8Array {
 function fillWindow(queue: SendQueue): number {
   let pings = 0;
   while (queue.isOpen) {
-    if (queue.noteSent(1000)) queue.notePing(nonce(++pings), 5_000 + pings);
+    queue.noteSent(1000);
+    if (queue.isPingDue) queue.notePing(nonce(++pings), 5_000 + pings);
   }
   return pings;
 }
 
 describe("a client that answers pings", () => {
   test("is pinged every 64 KiB and shut out at the window", () => {
-    const queue = new SendQueue(true);
-    expect(queue.noteSent(DERP_ACK_EVERY - 1)).toBe(false);
-    expect(queue.noteSent(1)).toBe(true);
+    const queue = new SendQueue(true, new SendBudget());
+    queue.noteSent(DERP_ACK_EVERY - 1);
+    expect(queue.isPingDue).toBe(false);
+    queue.noteSent(1);
+    expect(queue.isPingDue).toBe(true);
     queue.notePing(nonce(1), 0);
-    expect(queue.noteSent(DERP_ACK_EVERY - 1)).toBe(false);
-    expect(queue.noteSent(DERP_SEND_WINDOW - 2 * DERP_ACK_EVERY)).toBe(true);
+    queue.noteSent(DERP_ACK_EVERY - 1);
+    expect(queue.isPingDue).toBe(false);
+    queue.noteSent(DERP_SEND_WINDOW - 2 * DERP_ACK_EVERY);
+    expect(queue.isPingDue).toBe(true);
     expect(queue.isOpen).toBe(true);
     queue.noteSent(1);
     expect(queue.isOpen).toBe(false);
   });
 
   test("gets room for what a pong acknowledges, and for no more", () => {
-    const queue = new SendQueue(true);
+    const queue = new SendQueue(true, new SendBudget());
     const pings = fillWindow(queue);
-    expect(pings).toBe(15);
+    expect(pings).toBe(Math.floor(DERP_SEND_WINDOW / (DERP_ACK_EVERY + 464)));
     queue.acknowledge(nonce(1));
     let sent = 0;
     while (queue.isOpen) {
@@ -43,7 +55,7 @@ describe("a client that answers pings", () => {
   });
 
   test("acknowledges earlier pings with a later pong", () => {
-    const queue = new SendQueue(true);
+    const queue = new SendQueue(true, new SendBudget());
     fillWindow(queue);
     queue.acknowledge(nonce(10));
     expect(queue.waitingSinceMs).toBe(5_011);
@@ -52,7 +64,7 @@ describe("a client that answers pings", () => {
   });
 
   test("gains nothing by pongs that were never asked for, or twice", () => {
-    const queue = new SendQueue(true);
+    const queue = new SendQueue(true, new SendBudget());
     fillWindow(queue);
     queue.acknowledge(nonce(200));
     expect(queue.isOpen).toBe(false);
@@ -64,14 +76,14 @@ describe("a client that answers pings", () => {
   });
 
   test("gains nothing by time", () => {
-    const queue = new SendQueue(true);
+    const queue = new SendQueue(true, new SendBudget());
     fillWindow(queue);
     queue.noteKeepAlive();
     expect(queue.isOpen).toBe(false);
   });
 
   test("waits since the oldest ping that is not answered", () => {
-    const queue = new SendQueue(true);
+    const queue = new SendQueue(true, new SendBudget());
     expect(queue.waitingSinceMs).toBeUndefined();
     queue.notePing(nonce(1), 100);
     queue.notePing(nonce(2), 200);
@@ -84,7 +96,7 @@ describe("a client that answers pings", () => {
 });
 
 test("a client that answers no pings is never pinged and gets a window for each keep-alive", () => {
-  const queue = new SendQueue(false);
+  const queue = new SendQueue(false, new SendBudget());
   expect(fillWindow(queue)).toBe(0);
   queue.noteKeepAlive();
   expect(queue.isOpen).toBe(true);
@@ -92,14 +104,14 @@ test("a client that answers no pings is never pinged and gets a window for each 
 
 describe("waiting frames", () => {
   test("come out urgent ones first, each kind in order, and nothing overtakes them", () => {
-    const queue = new SendQueue(true);
-    fillWindow(queue);
+    const queue = new SendQueue(true, new SendBudget());
+    const pings = fillWindow(queue);
     queue.push(nonce(1), false);
     queue.push(nonce(2), true);
     queue.push(nonce(3), false);
     queue.push(nonce(4), true);
     expect(queue.take()).toBeUndefined();
-    queue.acknowledge(nonce(15));
+    queue.acknowledge(nonce(pings));
     expect(queue.isOpen).toBe(false);
     const order = Array.from({ length: 5 }, () => queue.take()?.[0]);
     expect(order).toEqual([2, 4, 1, 3, undefined]);
@@ -107,13 +119,53 @@ describe("waiting frames", () => {
   });
 
   test("beyond 32 of a kind drop the oldest of that kind", () => {
-    const queue = new SendQueue(true);
-    fillWindow(queue);
+    const queue = new SendQueue(true, new SendBudget());
+    const pings = fillWindow(queue);
     let dropped = 0;
     for (let i = 0; i < DERP_MAX_QUEUED + 3; i++) dropped += queue.push(nonce(i), false);
     dropped += queue.push(nonce(99), true);
     expect(dropped).toBe(3);
-    queue.acknowledge(nonce(15));
+    queue.acknowledge(nonce(pings));
     expect([queue.take()?.[0], queue.take()?.[0]]).toEqual([99, 3]);
+  });
+
+  test("have a limit in bytes too, at which path discovery is dropped last", () => {
+    const queue = new SendQueue(true, new SendBudget());
+    const pings = fillWindow(queue);
+    const large = () => new Uint8Array(DERP_MAX_QUEUED_BYTES / 4);
+    queue.push(nonce(1), true);
+    let dropped = 0;
+    for (let i = 0; i < 10; i++) dropped += queue.push(large(), false);
+    expect(dropped).toBe(7);
+    queue.acknowledge(nonce(pings));
+    expect(queue.take()?.[0]).toBe(1);
+  });
+});
+
+describe("the budget of a region", () => {
+  test("leaves one client alone its widest window and narrows those of a crowd, down to a floor", () => {
+    const budget = new SendBudget();
+    const queues = Array.from({ length: 2_000 }, () => new SendQueue(true, budget));
+    let first = 0;
+    for (const queue of queues) {
+      fillWindow(queue);
+      first ||= budget.unacknowledged;
+    }
+    expect(first).toBeGreaterThanOrEqual(DERP_SEND_WINDOW);
+    expect(budget.window).toBe(DERP_MIN_SEND_WINDOW);
+    expect(budget.unacknowledged).toBeLessThan(DERP_REGION_WINDOW + queues.length * (DERP_MIN_SEND_WINDOW + 1000));
+  });
+
+  test("is whole again when all clients have left or acknowledged", () => {
+    const budget = new SendBudget();
+    const [leaving, reading] = [new SendQueue(true, budget), new SendQueue(true, budget)];
+    fillWindow(leaving);
+    reading.noteSent(DERP_ACK_EVERY);
+    reading.notePing(nonce(1), 0);
+    leaving.close();
+    leaving.close();
+    expect(budget.unacknowledged).toBe(DERP_ACK_EVERY);
+    reading.acknowledge(nonce(1));
+    expect(budget.unacknowledged).toBe(0);
   });
 });
