@@ -1,14 +1,11 @@
 // Picks the tailnet of a request: the one place that knows how many there are (DESIGN.md 2).
 import type { Administration } from "../objects/administration/administration.ts";
-import { TAILNET_NAMES } from "../platform/tailnets.ts";
+import { defaultTailnet } from "../platform/tailnets.ts";
 import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
-
-/** Name of the only tailnet of a deployment, so far. */
-const DEFAULT_TAILNET = TAILNET_NAMES[0] as string;
 
 /** The object of the tailnet that a request is for. */
 export function tailnetFor(env: Env): DurableObjectStub<import("../objects/tailnet-object.ts").TailnetObject> {
-  return env.TAILNET.getByName(DEFAULT_TAILNET);
+  return defaultTailnet(env);
 }
 
 /** A resource as callers in the Worker see it: the same methods, answered later. */

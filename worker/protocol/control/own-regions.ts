@@ -19,6 +19,7 @@ export interface OwnRegion {
 
 /** Places for objects (Durable Objects, data location). */
 const LOCATION_HINTS = ["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"] as const;
+/** One of these places. */
 export type LocationHint = (typeof LOCATION_HINTS)[number];
 
 /** The region of a deployment that names none. */
