@@ -21,7 +21,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: { BOOTSTRAP_SECRET: "test-bootstrap-secret" } },
+            miniflare: { bindings: { BOOTSTRAP_SECRET: "test-bootstrap-secret", API_REQUESTS_PER_SECOND: "0" } },
           }),
         ],
         test: { name: "workerd", include: ["test/workerd/**/*.test.ts"], testTimeout: 60_000 },

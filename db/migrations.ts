@@ -3,6 +3,7 @@ import init from "../migrations/0000_init.sql";
 import auditLog from "../migrations/0001_audit_log.sql";
 import records from "../migrations/0002_records.sql";
 import sshChecksAndAttributes from "../migrations/0003_ssh_checks_and_attributes.sql";
+import trustCredentials from "../migrations/0004_trust_credentials.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -17,4 +18,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { tag: "0001_audit_log", sql: auditLog },
   { tag: "0002_records", sql: records },
   { tag: "0003_ssh_checks_and_attributes", sql: sshChecksAndAttributes },
+  { tag: "0004_trust_credentials", sql: trustCredentials },
 ];

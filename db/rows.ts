@@ -8,8 +8,17 @@ import type { AuthKey } from "../worker/tailnet/entities/auth-key.ts";
 import type { Node } from "../worker/tailnet/entities/node.ts";
 import type { PendingRegistration } from "../worker/tailnet/entities/pending-registration.ts";
 import type { SSHCheckRequest } from "../worker/tailnet/entities/ssh-check.ts";
+import type { AccessToken, Federation, TrustCredential } from "../worker/tailnet/entities/trust-credential.ts";
 import type { User } from "../worker/tailnet/entities/user.ts";
-import type { authKeys, nodes, pendingRegistrations, sshChecks, users } from "./schema/index.ts";
+import type {
+  accessTokens,
+  authKeys,
+  nodes,
+  pendingRegistrations,
+  sshChecks,
+  trustCredentials,
+  users,
+} from "./schema/index.ts";
 
 /** A node from its row. */
 export function toNode(row: InferSelectModel<typeof nodes>): Node {
@@ -36,6 +45,17 @@ export function toUser(row: InferSelectModel<typeof users>): User {
 /** An auth key from its row. */
 export function toAuthKey(row: InferSelectModel<typeof authKeys>): AuthKey {
   return { ...row, tags: row.tags as string[] };
+}
+
+/** A trust credential from its row. */
+export function toTrustCredential(row: InferSelectModel<typeof trustCredentials>): TrustCredential {
+  const { scopes, tags, federation } = row;
+  return { ...row, scopes: scopes as string[], tags: tags as string[], federation: federation as Federation | null };
+}
+
+/** An access token from its row. */
+export function toAccessToken(row: InferSelectModel<typeof accessTokens>): AccessToken {
+  return { ...row, scopes: row.scopes as string[], tags: row.tags as string[] };
 }
 
 /** A pending registration from its row. */

@@ -13,7 +13,15 @@ import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
 import { AuditLog } from "./audit-log.ts";
 import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
-import { toAuthKey, toNode, toPendingRegistration, toSSHCheck, toUser } from "./rows.ts";
+import {
+  toAccessToken,
+  toAuthKey,
+  toNode,
+  toPendingRegistration,
+  toSSHCheck,
+  toTrustCredential,
+  toUser,
+} from "./rows.ts";
 import * as schema from "./schema/index.ts";
 import { prepareUpsert } from "./upsert.ts";
 
@@ -36,6 +44,8 @@ export class TailnetStore {
       user: prepareUpsert(db, schema.users, schema.users.id),
       authKey: prepareUpsert(db, schema.authKeys, schema.authKeys.id),
       apiToken: prepareUpsert(db, schema.apiTokens, schema.apiTokens.id),
+      credential: prepareUpsert(db, schema.trustCredentials, schema.trustCredentials.id),
+      accessToken: prepareUpsert(db, schema.accessTokens, schema.accessTokens.id),
       pending: prepareUpsert(db, schema.pendingRegistrations, schema.pendingRegistrations.id),
       sshCheck: prepareUpsert(db, schema.sshChecks, schema.sshChecks.id),
       passedSSHCheck: prepareUpsert(db, schema.passedSSHChecks, schema.passedSSHChecks.id),
@@ -55,6 +65,8 @@ export class TailnetStore {
       nodes,
       authKeys: db.select().from(schema.authKeys).all().map(toAuthKey),
       apiTokens: db.select().from(schema.apiTokens).all(),
+      credentials: db.select().from(schema.trustCredentials).all().map(toTrustCredential),
+      accessTokens: db.select().from(schema.accessTokens).all().map(toAccessToken),
       pendings: db.select().from(schema.pendingRegistrations).all().map(toPendingRegistration),
       records: db.select().from(schema.records).all() as unknown as Pick<RecordPut, "collection" | "record">[],
       sshChecks: db.select().from(schema.sshChecks).all().map(toSSHCheck),
@@ -121,6 +133,15 @@ export class TailnetStore {
         return;
       case "api-token-put":
         this.#put.apiToken(change.token);
+        return;
+      case "credential-put":
+        this.#put.credential(change.credential);
+        return;
+      case "access-token-put":
+        this.#put.accessToken(change.token);
+        return;
+      case "access-token-removed":
+        this.#db.delete(schema.accessTokens).where(eq(schema.accessTokens.id, change.id)).run();
         return;
       case "pending-put":
         this.#put.pending(change.pending);

@@ -16,6 +16,8 @@ export interface Settings extends Deployment {
   readonly controlUrl: string;
   /** Lets its holder create the first administrator; empty: nobody can. */
   readonly bootstrapSecret: string;
+  /** Requests to the API that each credential may make per second, with bursts of five times as many; 0: any number. */
+  readonly apiRequestsPerSecond: number;
   readonly relay: RelaySettings;
   /** Addresses of hosts that clients ask for when their DNS is broken, by name. */
   readonly bootstrapDns: Readonly<Record<string, readonly string[]>>;
@@ -46,6 +48,7 @@ export function readSettings(env: Env): Settings {
     bootstrapSecret: variable(env, "BOOTSTRAP_SECRET"),
     relay,
     bootstrapDns: readBootstrapDns(variable(env, "BOOTSTRAP_DNS")),
+    apiRequestsPerSecond: readApiRate(variable(env, "API_REQUESTS_PER_SECOND")),
   };
 }
 
@@ -136,4 +139,10 @@ function readJson(name: string, text: string): unknown {
   } catch {
     throw new Error(`${name} is not JSON`);
   }
+}
+
+function readApiRate(value: string): number {
+  if (value === "") return 100;
+  if (!/^\d{1,6}$/.test(value)) throw new Error("API_REQUESTS_PER_SECOND must be a whole number; 0 lifts the limit");
+  return Number(value);
 }

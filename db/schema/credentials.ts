@@ -31,6 +31,35 @@ export const apiTokens = sqliteTable("api_tokens", {
   revokedAt: integer("revoked_at"),
 });
 
+/** OAuth clients and federated identities; an OAuth client's secret is stored as SHA-256 only. */
+export const trustCredentials = sqliteTable("trust_credentials", {
+  id: text().primaryKey(),
+  hash: text().notNull(),
+  description: text().notNull(),
+  scopes: text({ mode: "json" }).notNull(),
+  tags: text({ mode: "json" }).notNull(),
+  userId: integer("user_id"),
+  createdAt: integer("created_at").notNull(),
+  updatedAt: integer("updated_at"),
+  revokedAt: integer("revoked_at"),
+  federation: text({ mode: "json" }),
+});
+
+/** Access tokens of OAuth clients and federated identities; the secret is stored as SHA-256 only. */
+export const accessTokens = sqliteTable("access_tokens", {
+  id: text().primaryKey(),
+  hash: text().notNull(),
+  credentialId: text("credential_id")
+    .notNull()
+    .references(() => trustCredentials.id),
+  description: text().notNull(),
+  scopes: text({ mode: "json" }).notNull(),
+  tags: text({ mode: "json" }).notNull(),
+  createdAt: integer("created_at").notNull(),
+  expiresAt: integer("expires_at").notNull(),
+  revokedAt: integer("revoked_at"),
+});
+
 /** The tailnet's own private keys, by purpose; raw bytes as hex. */
 export const privateKeys = sqliteTable("private_keys", {
   purpose: text().primaryKey(),

@@ -132,6 +132,8 @@ export class TestTailnet {
       nodes: [],
       authKeys: [],
       apiTokens: [],
+      credentials: [],
+      accessTokens: [],
       pendings: [],
       sshChecks: [],
       passedSSHChecks: [],

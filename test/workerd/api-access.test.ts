@@ -2,11 +2,12 @@
 // answers have in common.
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Role } from "../../worker/policy/engine.ts";
-import { OPERATIONS, type Operation, ROLES } from "../../worker/routes/api/v2/access.ts";
+import { OPERATIONS, type Operation, type PublicOperation, ROLES } from "../../worker/routes/api/v2/access.ts";
 import { apiRoutes } from "../../worker/routes/api/v2/api.ts";
 import { apiRoute } from "../../worker/routes/api/v2/api-route.ts";
-import { api, node, type Person, person, seed } from "./support/api.ts";
-import { MAY_RESOURCES, RESOURCE_REQUESTS } from "./support/resource-requests.ts";
+import { SCOPE_NAMES } from "../../worker/tailnet/entities/scopes.ts";
+import { api, node, type Person, type Program, person, program, seed } from "./support/api.ts";
+import { MAY_RESOURCES, RESOURCE_NEEDS, RESOURCE_REQUESTS } from "./support/resource-requests.ts";
 
 /** One request for each operation, that its validation lets pass. */
 const REQUESTS: Record<Operation, readonly [method: string, path: string, body?: unknown]> = {
@@ -31,7 +32,10 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
   listKeys: ["GET", "/tailnet/-/keys?all=true"],
   getKey: ["GET", "/tailnet/-/keys/kUnknownCNTRL"],
-  createAuthKey: ["POST", "/tailnet/-/keys", { capabilities: { devices: {} } }],
+  createKey: ["POST", "/tailnet/-/keys", { capabilities: { devices: {} } }],
+  replaceKey: ["PUT", "/tailnet/-/keys/kUnknownCNTRL", { keyType: "client" }],
+  requestToken: ["POST", "/oauth/token", "grant_type=client_credentials"],
+  exchangeToken: ["POST", "/oauth/token-exchange", "client_id=x"],
   deleteKey: ["DELETE", "/tailnet/-/keys/kUnknownCNTRL"],
   ...RESOURCE_REQUESTS,
 };
@@ -66,7 +70,7 @@ const MAY: Record<Role, readonly Operation[]> = {
     ...READING,
     ...DEVICE_WRITING,
     ...POLICY_READING,
-    "createAuthKey",
+    "createKey",
     "deleteKey",
     ...MAY_RESOURCES["it-admin"],
   ],
@@ -76,15 +80,17 @@ const MAY: Record<Role, readonly Operation[]> = {
     ...POLICY_READING,
     "setDeviceRoutes",
     "setPolicyFile",
-    "createAuthKey",
+    "createKey",
     "deleteKey",
     "bootstrap",
+    "requestToken",
+    "exchangeToken",
     "getOpenApi",
     ...MAY_RESOURCES["network-admin"],
   ],
   "billing-admin": [...READING, "deleteKey", ...MAY_RESOURCES["billing-admin"]],
   auditor: [...READING, ...POLICY_READING, "deleteKey", ...MAY_RESOURCES.auditor],
-  member: [...READING, "createAuthKey", "deleteKey", ...MAY_RESOURCES.member],
+  member: [...READING, "createKey", "deleteKey", ...MAY_RESOURCES.member],
 };
 
 /** Whether a role sees what belongs to others. */
@@ -98,9 +104,56 @@ const SEES_ALL: Record<Role, boolean> = {
   member: false,
 };
 
+type Guarded = Exclude<Operation, PublicOperation>;
+
+/** The scopes of which any one admits (api-v2.md 1.6), written down apart from the table under test; none: any token. */
+const NEEDS: Record<Guarded, readonly string[]> = {
+  listDevices: ["devices:core:read"],
+  getDevice: ["devices:core:read"],
+  deleteDevice: ["devices:core"],
+  expireDeviceKey: ["devices:core"],
+  authorizeDevice: ["devices:core"],
+  setDeviceName: ["devices:core"],
+  setDeviceTags: ["devices:core"],
+  updateDeviceKey: ["devices:core"],
+  listDeviceRoutes: ["devices:routes:read"],
+  setDeviceRoutes: ["devices:routes"],
+  getDeviceAttributes: ["devices:posture_attributes:read"],
+  setDeviceAttribute: ["devices:posture_attributes"],
+  deleteDeviceAttribute: ["devices:posture_attributes"],
+  batchUpdateDeviceAttributes: ["devices:posture_attributes"],
+  getPolicyFile: ["policy_file:read"],
+  setPolicyFile: ["policy_file"],
+  validatePolicyFile: ["policy_file:read"],
+  listKeys: [],
+  getKey: [],
+  createKey: ["auth_keys", "oauth_keys", "federated_keys"],
+  replaceKey: ["oauth_keys", "federated_keys"],
+  deleteKey: [],
+  ...RESOURCE_NEEDS,
+};
+
+const DEVICES = ["auth_keys", "devices:core", "devices:posture_attributes"].flatMap((name) => [name, `${name}:read`]);
+
+/** Every scope with what it stands for, by itself. */
+const SCOPES: readonly (readonly [scope: string, grants: readonly string[]])[] = [
+  ...SCOPE_NAMES.flatMap((name) => [
+    [name, [name, `${name}:read`]] as const,
+    [`${name}:read`, [`${name}:read`]] as const,
+  ]),
+  ["all", SCOPE_NAMES.flatMap((name) => [name, `${name}:read`])],
+  ["all:read", SCOPE_NAMES.map((name) => `${name}:read`)],
+  ["acl", ["policy_file", "policy_file:read"]],
+  ["acl:read", ["policy_file:read"]],
+  ["routes:read", ["devices:routes:read"]],
+  ["devices", DEVICES],
+  ["devices:read", DEVICES.filter((grant) => grant.endsWith(":read"))],
+];
+
 const roles = Object.keys(ROLES) as Role[];
 const guarded = EVERYTHING.filter((operation) => OPERATIONS[operation] !== "public");
 const people = new Map<Role, Person>();
+const programs = new Map<string, Program>();
 
 function tokenOf(role: Role): string {
   return people.get(role)?.token ?? "";
@@ -108,8 +161,10 @@ function tokenOf(role: Role): string {
 
 beforeAll(async () => {
   for (const [i, role] of roles.entries()) people.set(role, await person(100 + i, role));
+  for (const [scope] of SCOPES) programs.set(scope, program([scope], ["tag:ci"]));
   await seed(
     { type: "node-put", node: node(1, { userId: 100 }) },
+    ...[...programs.values()].flatMap(({ changes }) => changes),
     ...roles.map((_, i) => ({ type: "node-put" as const, node: node(10 + i, { userId: 100 + i }) })),
   );
 });
@@ -126,6 +181,23 @@ describe("the table of operations", () => {
       expect(json).toEqual({ message: "calling actor does not have enough permissions to perform this function" });
     }
     expect(status).toBeLessThan(500);
+  });
+
+  it.each(SCOPES)("a credential with the scope %s", async (scope, grants) => {
+    const { token } = programs.get(scope) as Program;
+    for (const operation of guarded as Guarded[]) {
+      const [method, path, body] = REQUESTS[operation];
+      const { status } = await api(path, { method, body, token });
+      const needs = NEEDS[operation];
+      const isAdmitted = needs.length === 0 || needs.some((need) => grants.includes(need));
+      // Of the kinds of keys, the request is about auth keys.
+      const isRefusedLater = operation === "createKey" && !grants.includes("auth_keys");
+      expect([operation, status === 403], `${operation} with ${scope}`).toEqual([
+        operation,
+        !isAdmitted || isRefusedLater,
+      ]);
+      expect(status).toBeLessThan(500);
+    }
   });
 
   it.each(guarded)("%s needs a token", async (operation) => {
@@ -255,7 +327,7 @@ describe("every answer", () => {
     ["DELETE", "/tailnet/-/acl", "GET, HEAD, POST"],
     ["PATCH", "/device/1", "DELETE, GET, HEAD"],
     ["GET", "/device/1/authorized", "POST"],
-    ["PUT", "/tailnet/-/keys/kUnknownCNTRL", "DELETE, GET, HEAD"],
+    ["PATCH", "/tailnet/-/keys/kUnknownCNTRL", "DELETE, GET, HEAD, PUT"],
     ["GET", "/bootstrap", "POST"],
   ])("is JSON with a message for the wrong method %s %s", async (method, path, allow) => {
     const answer = await api(path, { method, token: tokenOf("admin") });

@@ -82,8 +82,6 @@ describe("making an auth key", () => {
     [{ capabilities: null }, 400, "capabilities.devices: required"],
     [{ capabilities: {} }, 400, "capabilities.devices: Invalid input: expected object, received undefined"],
     [{ keyType: "api" }, 400, "API access tokens can not be made through the API"],
-    [{ keyType: "client", scopes: ["all"] }, 501, "keys of type client are not supported yet"],
-    [{ keyType: "federated" }, 501, "keys of type federated are not supported yet"],
     [{ keyType: "none" }, 400, /^keyType: /],
     [{ expirySeconds: -1, capabilities: { devices: {} } }, 400, /^expirySeconds: /],
     [{ expirySeconds: NINETY_DAYS + 1, capabilities: { devices: {} } }, 400, /^expirySeconds: /],

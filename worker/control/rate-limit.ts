@@ -17,24 +17,34 @@ interface Bucket {
 
 /** Token buckets by who asks. */
 export class RateLimit {
-  readonly #rate: Rate;
+  readonly rate: Rate;
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(rate: Rate) {
-    this.#rate = rate;
+    this.rate = rate;
   }
 
   /** Takes a token. @returns 0, or seconds until there will be one */
   take(asker: string, now: number): number {
-    const { burst, perSecond } = this.#rate;
+    const bucket = this.#filled(asker, now);
+    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / this.rate.perSecond);
+    bucket.tokens -= 1;
+    return 0;
+  }
+
+  /** Tokens that an asker has left. */
+  remaining(asker: string, now: number): number {
+    return Math.floor(this.#filled(asker, now).tokens);
+  }
+
+  #filled(asker: string, now: number): Bucket {
+    const { burst, perSecond } = this.rate;
     if (this.#buckets.size > ASKERS_MAX) this.#buckets.clear();
     const bucket = this.#buckets.get(asker) ?? { tokens: burst, at: now };
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1_000) * perSecond);
     bucket.at = now;
     this.#buckets.set(asker, bucket);
-    if (bucket.tokens < 1) return Math.ceil((1 - bucket.tokens) / perSecond);
-    bucket.tokens -= 1;
-    return 0;
+    return bucket;
   }
 }
 

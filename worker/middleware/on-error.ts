@@ -8,6 +8,7 @@ import { describeRefusal, type Refusal } from "../tailnet/refusal.ts";
 /** Answers an exception. */
 export function onError(error: Error, c: Context): Response {
   const { status, message } = describeError(error, c);
+  if (error instanceof RateLimitException) c.header("retry-after", String(error.seconds));
   if (error instanceof RefusalException && error.refusal.reason === "policy-tests-failed") {
     return c.json({ message, data: error.refusal.failures }, status);
   }
@@ -25,6 +26,16 @@ export function describeError(error: Error, c: Context): { status: ContentfulSta
 /** Answers a path that nothing serves. */
 export function onNotFound(c: Context): Response {
   return c.json({ message: "404 page not found" }, 404);
+}
+
+/** An exception that answers a caller who asks too often. */
+export class RateLimitException extends HTTPException {
+  readonly seconds: number;
+
+  constructor(seconds: number) {
+    super(429, { message: `too many requests; try again in ${seconds} s` });
+    this.seconds = seconds;
+  }
 }
 
 /** An exception that answers a refusal of the domain. */
@@ -63,6 +74,8 @@ const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {
   "not-permitted": 403,
   "not-yours": 403,
   "sign-in-too-old": 403,
+  forbidden: 403,
+  "scopes-not-granted": 403,
   invalid: 400,
   conflict: 409,
   "policy-invalid": 400,

@@ -16,8 +16,10 @@ import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isServed } from "../tailnet/entities/node.ts";
+import { tailnetIdOf } from "../tailnet/entities/tailnet-id.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { type AdministrationCall, administer } from "./administration/administration.ts";
+import { type AdministrationLimits, administrationLimits } from "./administration/limits.ts";
 import { ControlServer } from "./control-server.ts";
 
 /** One tailnet. */
@@ -26,12 +28,14 @@ export class TailnetObject extends DurableObject<Env> {
   readonly #clock: AlarmClock;
   readonly #control: ControlServer;
   readonly #settings;
+  readonly #limits: AdministrationLimits;
   #runtime: TailnetRuntime | undefined;
   #noiseKeys: KeyPair | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#settings = readSettings(env);
+    this.#limits = administrationLimits(this.#settings.apiRequestsPerSecond);
     const db = openDatabase(ctx.storage, MIGRATIONS);
     this.#store = new TailnetStore(db);
     this.#clock = new AlarmClock(ctx.storage);
@@ -106,7 +110,9 @@ export class TailnetObject extends DurableObject<Env> {
   /** Calls one operation of the administration; routes reach it through `administrationOf`, which has the types. */
   administer(call: AdministrationCall): unknown {
     const sessionKey = () => this.#privateKey("session");
-    return administer({ runtime: this.#tailnet(), settings: this.#settings, sessionKey }, call);
+    const tailnetId = tailnetIdOf(this.#keys().publicKey);
+    const ports = { runtime: this.#tailnet(), settings: this.#settings, limits: this.#limits, sessionKey, tailnetId };
+    return administer(ports, call);
   }
 
   #tailnet(): TailnetRuntime {

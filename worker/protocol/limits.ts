@@ -148,3 +148,10 @@ export const STUN_MAX_ATTRIBUTES = 16;
 export const DNS_MAX_NAMESERVERS = 20;
 export const DNS_MAX_SEARCH_PATHS = 50;
 export const DNS_MAX_DOMAINS = 500;
+
+/** Scopes, tags and claim rules of one trust credential, and characters of a text of its rules. */
+export const CREDENTIAL_MAX_LIST = 200;
+export const CREDENTIAL_MAX_TEXT = 1_024;
+/** Characters of a form that asks for an access token, and of the key set of an issuer. */
+export const TOKEN_FORM_MAX = 64 << 10;
+export const JWKS_MAX = 256 << 10;

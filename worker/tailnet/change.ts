@@ -7,6 +7,7 @@ import type { Node, NodeId } from "./entities/node.ts";
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
+import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
 import type { User } from "./entities/user.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -36,6 +37,9 @@ export type Change =
   | { readonly type: "user-put"; readonly user: User }
   | { readonly type: "auth-key-put"; readonly key: AuthKey }
   | { readonly type: "api-token-put"; readonly token: ApiToken }
+  | { readonly type: "credential-put"; readonly credential: TrustCredential }
+  | { readonly type: "access-token-put"; readonly token: AccessToken }
+  | { readonly type: "access-token-removed"; readonly id: string }
   | { readonly type: "pending-put"; readonly pending: PendingRegistration }
   | { readonly type: "pending-removed"; readonly id: string }
   | { readonly type: "ssh-check-put"; readonly check: SSHCheckRequest }

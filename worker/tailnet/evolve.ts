@@ -31,6 +31,15 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
     case "api-token-put":
       tailnet.apiTokens.set(change.token.id, change.token);
       break;
+    case "credential-put":
+      tailnet.credentials.set(change.credential.id, change.credential);
+      break;
+    case "access-token-put":
+      tailnet.accessTokens.set(change.token.id, change.token);
+      break;
+    case "access-token-removed":
+      tailnet.accessTokens.delete(change.id);
+      break;
     case "pending-put":
       tailnet.pendings.set(change.pending.id, change.pending);
       if (change.pending.state !== "waiting") effects.decidedLogins.add(change.pending.id);

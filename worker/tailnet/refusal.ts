@@ -35,6 +35,8 @@ export type Refusal =
   | { readonly reason: "not-permitted"; readonly detail: string }
   | { readonly reason: "not-yours" }
   | { readonly reason: "sign-in-too-old" }
+  | { readonly reason: "forbidden" }
+  | { readonly reason: "scopes-not-granted"; readonly scopes: readonly string[] }
   | { readonly reason: "invalid"; readonly detail: string }
   | { readonly reason: "conflict"; readonly detail: string }
   | { readonly reason: "policy-invalid"; readonly detail: string }
@@ -70,6 +72,10 @@ export function describeRefusal(refusal: Refusal): string {
       return "tailnet has reached its device limit";
     case "not-found":
       return refusal.what === "device" ? "no manageable device matching this ID found" : `${refusal.what} not found`;
+    case "forbidden":
+      return "calling actor does not have enough permissions to perform this function";
+    case "scopes-not-granted":
+      return `OAuth client cannot grant scopes "${refusal.scopes.join(" ")}"`;
     case "unknown-device":
       return `no device with the id ${JSON.stringify(refusal.id)} found`;
     case "not-yours":

@@ -49,6 +49,8 @@ describe("openTailnet", () => {
       nodes: nodes.values(),
       authKeys: authKeys.values(),
       apiTokens: apiTokens.values(),
+      credentials: [],
+      accessTokens: [],
       pendings: pendings.values(),
       sshChecks: sshChecks.values(),
       passedSSHChecks: passedSSHChecks.values(),

@@ -20,6 +20,7 @@ import { effectiveRoutes, type Node, type NodeId, takesPart } from "./entities/n
 import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
+import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
 import type { User } from "./entities/user.ts";
 
 /** What is stored of a tailnet. */
@@ -28,6 +29,8 @@ export interface StoredTailnet {
   readonly nodes: Iterable<Node>;
   readonly authKeys: Iterable<AuthKey>;
   readonly apiTokens: Iterable<ApiToken>;
+  readonly credentials: Iterable<TrustCredential>;
+  readonly accessTokens: Iterable<AccessToken>;
   readonly pendings: Iterable<PendingRegistration>;
   /** Absent: none. */
   readonly records?: Iterable<Pick<RecordPut, "collection" | "record">>;
@@ -46,6 +49,8 @@ export interface Tailnet {
   readonly nodes: Map<NodeId, Node>;
   readonly authKeys: Map<string, AuthKey>;
   readonly apiTokens: Map<string, ApiToken>;
+  readonly credentials: Map<string, TrustCredential>;
+  readonly accessTokens: Map<string, AccessToken>;
   readonly pendings: Map<string, PendingRegistration>;
   readonly records: Records;
   readonly sshChecks: Map<string, SSHCheckRequest>;
@@ -78,6 +83,8 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     nodes: new Map(),
     authKeys: new Map([...stored.authKeys].map((key) => [key.id, key])),
     apiTokens: new Map([...stored.apiTokens].map((token) => [token.id, token])),
+    credentials: new Map([...stored.credentials].map((credential) => [credential.id, credential])),
+    accessTokens: new Map([...stored.accessTokens].map((token) => [token.id, token])),
     pendings: new Map([...stored.pendings].map((pending) => [pending.id, pending])),
     records: noRecords(),
     sshChecks: new Map([...stored.sshChecks].map((check) => [check.id, check])),

@@ -106,6 +106,54 @@ export async function person(id: number, role: Role, more: Partial<User> = {}): 
   return { user, token: text, tokenId };
 }
 
+/** A trust credential with an access token. */
+export interface Program {
+  readonly id: string;
+  readonly token: string;
+  readonly changes: readonly Change[];
+}
+
+/** Makes a credential with an access token that holds all it may; `changes` put it into the database. */
+export function program(scopes: readonly string[], tags: readonly string[] = [], isFederated = false): Program {
+  const credential = mintToken("client", random);
+  const access = mintToken("api", random);
+  const federation = {
+    issuer: "https://issuer.example",
+    subject: "*",
+    audience: "a",
+    customClaimRules: {},
+    jwks: null,
+  };
+  const common = { description: "", scopes, tags, createdAt: Date.now(), revokedAt: null };
+  return {
+    id: credential.id,
+    token: access.text,
+    changes: [
+      {
+        type: "credential-put",
+        credential: {
+          ...common,
+          id: credential.id,
+          hash: credential.hash,
+          userId: null,
+          updatedAt: null,
+          federation: isFederated ? federation : null,
+        },
+      },
+      {
+        type: "access-token-put",
+        token: {
+          ...common,
+          id: access.id,
+          hash: access.hash,
+          credentialId: credential.id,
+          expiresAt: Date.now() + 3_600_000,
+        },
+      },
+    ],
+  };
+}
+
 /** A node as it stands in the database; `id` also makes its keys, address and name. */
 export function node(id: number, more: Partial<Node> = {}): Node {
   const hex = id.toString(16).padStart(64, "0");

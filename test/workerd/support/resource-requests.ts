@@ -57,6 +57,20 @@ export const RESOURCE_REQUESTS = {
 
 type ResourceOperation = keyof typeof RESOURCE_REQUESTS;
 
+const needing = (need: readonly string[], group: object) => Object.keys(group).map((name) => [name, need] as const);
+
+/** The scopes of which any one admits to each request; none: any token (api-v2.md 1.6). */
+export const RESOURCE_NEEDS = Object.fromEntries([
+  ["getTailnetSettings", []],
+  ...Object.entries(READING).flatMap(([scope, group]) => needing([`${scope}:read`], group)),
+  ...Object.entries(WRITING).flatMap(([scope, group]) =>
+    needing(
+      scope === "settings" ? ["policy_file", "feature_settings", "logs:network", "networking_settings"] : [scope],
+      group,
+    ),
+  ),
+]) as Record<ResourceOperation, readonly string[]>;
+
 const names = (...groups: object[]) => groups.flatMap((group) => Object.keys(group)) as ResourceOperation[];
 const READ_ALL = ["getTailnetSettings", ...names(...Object.values(READING))] as ResourceOperation[];
 

@@ -1,10 +1,23 @@
-// Who is there: API tokens, and the first administrator of a new tailnet.
+// Who is there: API tokens of users and access tokens of trust credentials, how often they may ask, and the first
+// administrator of a new tailnet.
+import { sourceOf } from "../../control/rate-limit.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { bootstrap } from "../../tailnet/commands/manage-keys.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
+import { intersect } from "../../tailnet/entities/scopes.ts";
 import { matchesHash, splitToken } from "../../tailnet/entities/secret-token.ts";
 import type { User } from "../../tailnet/entities/user.ts";
 import type { ResourceContext } from "./resource-context.ts";
+
+/** What a caller has left of its rate; null: it is not limited. */
+export type Allowance = { readonly limit: number; readonly remaining: number } | null;
+
+/** Who presents a token. */
+export type Authentication =
+  | { readonly kind: "authenticated"; readonly actor: Actor; readonly tailnetId: string; readonly allowance: Allowance }
+  | { readonly kind: "invalid" }
+  /** Too often: come again in so many seconds. */
+  | { readonly kind: "limited"; readonly seconds: number };
 
 /** Authentication and bootstrap. */
 export class Access {
@@ -14,19 +27,60 @@ export class Access {
     this.#context = context;
   }
 
-  /** Who presents an API token; null when it is not valid. */
-  authenticate(token: string): Actor | null {
-    const parts = splitToken("api", token);
-    const { tailnet } = this.#context;
-    const stored = parts === undefined ? undefined : tailnet.apiTokens.get(parts.id);
-    if (parts === undefined || stored === undefined || !matchesHash(parts.secret, stored.hash)) return null;
-    if (stored.revokedAt !== null || stored.expiresAt <= Date.now()) return null;
-    const user = tailnet.users.get(stored.userId);
-    return user === undefined || user.isSuspended ? null : { kind: "user", user, tokenId: stored.id };
+  /** Who presents an API token, from an address that is empty when it is unknown. */
+  authenticate(token: string, address: string): Authentication {
+    const now = Date.now();
+    const found = this.#actorOf(token, now);
+    if (found === undefined) {
+      const seconds = this.noteFailure(address);
+      return seconds > 0 ? { kind: "limited", seconds } : { kind: "invalid" };
+    }
+    const { requestLimit } = this.#context.limits;
+    const { actor, caller } = found;
+    const { tailnetId } = this.#context;
+    if (requestLimit === null) return { kind: "authenticated", actor, tailnetId, allowance: null };
+    const seconds = requestLimit.take(caller, now);
+    if (seconds > 0) return { kind: "limited", seconds };
+    const allowance = { limit: requestLimit.rate.burst, remaining: requestLimit.remaining(caller, now) };
+    return { kind: "authenticated", actor, tailnetId, allowance };
+  }
+
+  /** Notes that somebody at an address showed a wrong secret. @returns 0, or seconds until it may try again */
+  noteFailure(address: string): number {
+    return address === "" ? 0 : this.#context.limits.failureLimit.take(sourceOf(address), Date.now());
   }
 
   /** Makes the first administrator; works once. */
   bootstrap(loginName: string): Outcome<{ readonly user: User; readonly text: string }> {
     return this.#context.execute((tailnet, context) => bootstrap(tailnet, loginName, context));
+  }
+
+  /** The actor behind a token, and whom its requests are counted for. */
+  #actorOf(text: string, now: number): { actor: Actor; caller: string } | undefined {
+    const parts = splitToken("api", text);
+    if (parts === undefined) return undefined;
+    const { users, apiTokens, accessTokens, credentials } = this.#context.tailnet;
+    const isGood = (stored: { hash: string; revokedAt: number | null; expiresAt: number }) =>
+      matchesHash(parts.secret, stored.hash) && stored.revokedAt === null && stored.expiresAt > now;
+    const token = apiTokens.get(parts.id);
+    if (token !== undefined) {
+      const user = users.get(token.userId);
+      if (!isGood(token) || user === undefined || user.isSuspended) return undefined;
+      return { actor: { kind: "user", user, tokenId: token.id }, caller: token.id };
+    }
+    const access = accessTokens.get(parts.id);
+    const credential = access && credentials.get(access.credentialId);
+    if (access === undefined || credential === undefined || !isGood(access) || credential.revokedAt !== null)
+      return undefined;
+    const actor: Actor = {
+      kind: "credential",
+      type: credential.federation === null ? "client" : "federated",
+      credentialId: credential.id,
+      description: access.description || credential.description,
+      tokenId: access.id,
+      scopes: intersect(access.scopes, credential.scopes),
+      tags: access.tags.filter((tag) => credential.tags.includes(tag)),
+    };
+    return { actor, caller: credential.id };
   }
 }

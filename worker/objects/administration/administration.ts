@@ -4,6 +4,7 @@
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import { Access } from "./access.ts";
 import { Attributes } from "./attributes.ts";
+import { Credentials } from "./credentials.ts";
 import { Devices } from "./devices.ts";
 import { Dns } from "./dns.ts";
 import { Keys } from "./keys.ts";
@@ -16,6 +17,7 @@ import { TailnetSettings } from "./tailnet-settings.ts";
 const RESOURCES = {
   access: Access,
   attributes: Attributes,
+  credentials: Credentials,
   devices: Devices,
   dns: Dns,
   keys: Keys,

@@ -5,6 +5,7 @@ import type { Decision } from "../../tailnet/change.ts";
 import type { CommandContext } from "../../tailnet/commands/place-node.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import type { Tailnet } from "../../tailnet/tailnet.ts";
+import type { AdministrationLimits } from "./limits.ts";
 
 /** What the tailnet's object lends to its administration. */
 export interface AdministrationPorts {
@@ -12,6 +13,9 @@ export interface AdministrationPorts {
   readonly settings: Settings;
   /** The key that signs the sessions of the login pages. */
   readonly sessionKey: () => Uint8Array;
+  readonly limits: AdministrationLimits;
+  /** Public id of the tailnet, `T…CNTRL`. */
+  readonly tailnetId: string;
 }
 
 /** One call: who makes it, and what it works on. */
@@ -19,13 +23,17 @@ export class ResourceContext {
   readonly actor: Actor;
   readonly settings: Settings;
   readonly sessionKey: () => Uint8Array;
+  readonly limits: AdministrationLimits;
+  readonly tailnetId: string;
   readonly #runtime: TailnetRuntime;
 
-  constructor({ runtime, settings, sessionKey }: AdministrationPorts, actor: Actor) {
+  constructor(ports: AdministrationPorts, actor: Actor) {
     this.actor = actor;
-    this.settings = settings;
-    this.sessionKey = sessionKey;
-    this.#runtime = runtime;
+    this.settings = ports.settings;
+    this.sessionKey = ports.sessionKey;
+    this.limits = ports.limits;
+    this.tailnetId = ports.tailnetId;
+    this.#runtime = ports.runtime;
   }
 
   /** The tailnet as it is now. */

@@ -21,8 +21,8 @@ const apiToken: IdentityProvider = {
   label: "Sign in",
   field: { label: "API token (tskey-api-…)", autocomplete: "current-password" },
   identify: async (value, administration) => {
-    const actor = await administration.access.authenticate(value.trim());
-    return actor?.kind === "user" ? actor.user : null;
+    const result = await administration.access.authenticate(value.trim(), "");
+    return result.kind === "authenticated" && result.actor.kind === "user" ? result.actor.user : null;
   },
 };
 

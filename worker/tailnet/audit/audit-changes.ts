@@ -7,7 +7,7 @@ import type { Change } from "../change.ts";
 import type { Actor } from "../entities/actor.ts";
 import { nodeByKey, type Tailnet } from "../tailnet.ts";
 import type { AuditActor, AuditEntry, AuditEvent } from "./audit-event.ts";
-import { keyEntries, tokenEntries } from "./key-entries.ts";
+import { accessTokenEntries, credentialEntries, keyEntries, tokenEntries } from "./key-entries.ts";
 import { nodeEntries, nodeRemovedEntries } from "./node-entries.ts";
 import { recordEntries, recordRemovedEntries } from "./record-entries.ts";
 import { policyEntries, settingsEntries } from "./tailnet-entries.ts";
@@ -50,6 +50,10 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return keyEntries(tailnet.authKeys.get(change.key.id), change.key);
     case "api-token-put":
       return tokenEntries(tailnet.apiTokens.get(change.token.id), change.token);
+    case "credential-put":
+      return credentialEntries(tailnet.credentials.get(change.credential.id), change.credential);
+    case "access-token-put":
+      return accessTokenEntries(tailnet.accessTokens.get(change.token.id), change.token);
     case "policy-put":
       return policyEntries(tailnet.policy, change.policy);
     case "settings-put":
@@ -58,6 +62,7 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return recordEntries(tailnet.records, change);
     case "record-removed":
       return recordRemovedEntries(tailnet.records, change);
+    case "access-token-removed":
     case "pending-put":
     case "pending-removed":
     case "ssh-check-put":

@@ -1,6 +1,7 @@
 // Keys in the audit log. Secrets and their hashes are left out by naming what goes in.
 import type { ApiToken } from "../entities/api-token.ts";
 import type { AuthKey } from "../entities/auth-key.ts";
+import type { AccessToken, TrustCredential } from "../entities/trust-credential.ts";
 import type { AuditEntry, AuditTarget } from "./audit-event.ts";
 
 /** What an auth key's new record means; its use is told by the node that it makes. */
@@ -13,6 +14,27 @@ export function keyEntries(before: AuthKey | undefined, after: AuthKey): readonl
 /** What an API token's new record means. */
 export function tokenEntries(before: ApiToken | undefined, after: ApiToken): readonly AuditEntry[] {
   return lifeEntries(targetOf(after), before, after, { keyType: "api", description: after.description });
+}
+
+/** What a trust credential's new record means. */
+export function credentialEntries(before: TrustCredential | undefined, after: TrustCredential): readonly AuditEntry[] {
+  const target = targetOf(after);
+  const summary = credentialSummary(after);
+  const life = lifeEntries(target, before, after, summary);
+  if (before === undefined || before.updatedAt === after.updatedAt) return life;
+  return [...life, { target, action: "UPDATE", before: credentialSummary(before), after: summary }];
+}
+
+/** What an access token's new record means. */
+export function accessTokenEntries(before: AccessToken | undefined, after: AccessToken): readonly AuditEntry[] {
+  const { credentialId, description, scopes, tags } = after;
+  return lifeEntries(targetOf(after), before, after, { keyType: "api", credentialId, description, scopes, tags });
+}
+
+function credentialSummary({ description, scopes, tags, federation }: TrustCredential) {
+  if (federation === null) return { keyType: "client", description, scopes, tags };
+  const { issuer, subject, audience, customClaimRules } = federation;
+  return { keyType: "federated", description, scopes, tags, issuer, subject, audience, customClaimRules };
 }
 
 interface Revocable {

@@ -6,6 +6,7 @@ import { mintToken, randomText } from "../entities/secret-token.ts";
 import type { User } from "../entities/user.ts";
 import { deniedTags } from "../tag-authority.ts";
 import { type Tailnet, userByLogin } from "../tailnet.ts";
+import { revocationOf } from "./credentials/manage-credentials.ts";
 import type { CommandContext } from "./place-node.ts";
 
 const DAY_MS = 86_400_000;
@@ -55,11 +56,16 @@ export function createAuthKey(
   return decided({ key, text }, [{ type: "auth-key-put", key }]);
 }
 
-/** Revokes an auth key or an API token; nodes that joined by it stay. */
+/** Revokes a key of any kind. Nodes that joined by it stay; a credential's tokens end with it. */
 export function revokeKey(tailnet: Tailnet, id: string, now: number): Decision<null> {
   const key = tailnet.authKeys.get(id);
   if (key !== undefined)
     return decided(null, [{ type: "auth-key-put", key: { ...key, revokedAt: key.revokedAt ?? now } }]);
+  const credential = tailnet.credentials.get(id);
+  if (credential !== undefined) return decided(null, revocationOf(tailnet, credential, now));
+  const access = tailnet.accessTokens.get(id);
+  if (access !== undefined)
+    return decided(null, [{ type: "access-token-put", token: { ...access, revokedAt: access.revokedAt ?? now } }]);
   const token = tailnet.apiTokens.get(id);
   if (token === undefined) return refused({ reason: "not-found", what: "key" });
   return decided(null, [{ type: "api-token-put", token: { ...token, revokedAt: token.revokedAt ?? now } }]);

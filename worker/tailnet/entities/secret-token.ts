@@ -1,26 +1,27 @@
-// Secrets that are shown once and stored as hashes: auth keys and API tokens (api-v2.md 1.3).
+// Secrets that are shown once and stored as hashes: auth keys, API tokens and client secrets (api-v2.md 1.3).
 //
 //   tskey-<kind>-<id>-<secret>   id: k + 11 letters and digits + CNTRL; secret: 32 letters and digits (190 bits)
 import { sha256 } from "@noble/hashes/sha2.js";
 import { toHex, utf8 } from "../../protocol/bytes.ts";
 
 /** What a token is good for; part of its text. */
-export type TokenKind = "auth" | "api";
+export type TokenKind = "auth" | "api" | "client";
 
 /** A source of random bytes, given by the shell. */
 export type Random = (length: number) => Uint8Array;
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
+/** Bytes as letters and digits, one for each byte below 248: none is likelier than another. */
+export function textOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => (byte < 248 ? LETTERS[byte % 62] : "")).join("");
+}
+
 /** Draws letters and digits without bias. */
 export function randomText(random: Random, length: number): string {
   let text = "";
-  while (text.length < length) {
-    for (const byte of random(length * 2)) {
-      if (byte < 248 && text.length < length) text += LETTERS[byte % 62];
-    }
-  }
-  return text;
+  while (text.length < length) text += textOf(random(length * 2));
+  return text.slice(0, length);
 }
 
 /** A new token: its id, its text (to be shown once) and the hash to keep. */

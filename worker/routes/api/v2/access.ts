@@ -5,56 +5,20 @@
 // federated credentials they are the credential's scopes, which are spelled like permissions on purpose.
 import type { Role } from "../../../policy/engine.ts";
 import type { Actor } from "../../../tailnet/entities/actor.ts";
-
-/** Scopes of api-v2.md 1.6; the bare name grants reading and writing. */
-type ScopeName =
-  | "devices:core"
-  | "devices:routes"
-  | "devices:posture_attributes"
-  | "policy_file"
-  | "auth_keys"
-  | "api_access_tokens"
-  | "dns"
-  | "feature_settings"
-  | "networking_settings"
-  | "account_settings"
-  | "services"
-  | "webhooks"
-  | "log_streaming"
-  | "logs:configuration"
-  | "logs:network";
-
-/** What an operation needs: to read things of a kind, or to change them too. */
-export type Permission = ScopeName | `${ScopeName}:read`;
-
-/** What an actor holds. */
-export type Grant = Permission | "all" | "all:read";
+import { type Grant, grantsOf, holds, type Permission } from "../../../tailnet/entities/scopes.ts";
 
 /** Open to callers without an API token. */
 export const PUBLIC = "public";
 
-/** Everybody who may read something: the handler leaves out what they may not read. */
-const ANY_READING = [
-  "devices:core:read",
-  "devices:routes:read",
-  "policy_file:read",
-  "auth_keys:read",
-  "api_access_tokens:read",
-  "dns:read",
-  "feature_settings:read",
-  "networking_settings:read",
-  "account_settings:read",
-  "services:read",
-  "webhooks:read",
-  "log_streaming:read",
-  "logs:configuration:read",
-  "logs:network:read",
-] as const satisfies Permission[];
+/** Open to every caller with a token, whatever it grants: the handler narrows. */
+export const AUTHENTICATED = "authenticated";
 
 /** The permissions of every operation, by operation id. With several, any one admits and the handler narrows. */
 export const OPERATIONS = {
   bootstrap: PUBLIC,
   getOpenApi: PUBLIC,
+  requestToken: PUBLIC,
+  exchangeToken: PUBLIC,
 
   listDevices: ["devices:core:read"],
   getDevice: ["devices:core:read"],
@@ -75,10 +39,11 @@ export const OPERATIONS = {
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
 
-  listKeys: ["auth_keys:read", "api_access_tokens:read"],
-  getKey: ["auth_keys:read", "api_access_tokens:read"],
-  createAuthKey: ["auth_keys"],
-  deleteKey: ["auth_keys", "api_access_tokens"],
+  listKeys: AUTHENTICATED,
+  getKey: AUTHENTICATED,
+  createKey: ["auth_keys", "oauth_keys", "federated_keys"],
+  replaceKey: ["oauth_keys", "federated_keys"],
+  deleteKey: AUTHENTICATED,
 
   listDnsNameservers: ["dns:read"],
   setDnsNameservers: ["dns"],
@@ -92,7 +57,7 @@ export const OPERATIONS = {
   getDnsConfiguration: ["dns:read"],
   setDnsConfiguration: ["dns"],
 
-  getTailnetSettings: ANY_READING,
+  getTailnetSettings: AUTHENTICATED,
   updateTailnetSettings: ["policy_file", "feature_settings", "logs:network", "networking_settings"],
   listContacts: ["account_settings:read"],
   updateContact: ["account_settings"],
@@ -103,13 +68,13 @@ export const OPERATIONS = {
   getPostureIntegration: ["feature_settings:read"],
   updatePostureIntegration: ["feature_settings"],
   deletePostureIntegration: ["feature_settings"],
-} as const satisfies Record<string, typeof PUBLIC | readonly [Permission, ...Permission[]]>;
+} as const satisfies Record<string, typeof PUBLIC | typeof AUTHENTICATED | readonly [Permission, ...Permission[]]>;
 
 /** Id of an operation. */
 export type Operation = keyof typeof OPERATIONS;
 
 /** An operation that anybody may ask for. */
-export type PublicOperation = { [O in Operation]: (typeof OPERATIONS)[O] extends string ? O : never }[Operation];
+export type PublicOperation = { [O in Operation]: (typeof OPERATIONS)[O] extends typeof PUBLIC ? O : never }[Operation];
 
 /** Things that a grant covers: everybody's, those of the actor alone, or none. */
 export type Reach = "all" | "own" | "none";
@@ -165,7 +130,7 @@ export const ROLES: Readonly<Record<Role, RoleGrants>> = {
 
 /** How far an actor's right to a permission goes. */
 export function reachOf(actor: Actor, permission: Permission): Reach {
-  if (actor.kind === "credential") return holds(actor.scopes, permission) ? "all" : "none";
+  if (actor.kind === "credential") return holds(grantsOf(actor.scopes), permission) ? "all" : "none";
   if (actor.kind !== "user") return "none";
   const { all, own } = ROLES[actor.user.role];
   if (holds(all, permission)) return "all";
@@ -174,14 +139,9 @@ export function reachOf(actor: Actor, permission: Permission): Reach {
 
 /** How far an actor's right to an operation goes: the farthest of its permissions. */
 export function reachOfOperation(actor: Actor, operation: Exclude<Operation, PublicOperation>): Reach {
-  const reaches = OPERATIONS[operation].map((permission) => reachOf(actor, permission));
+  const permissions: typeof AUTHENTICATED | readonly Permission[] = OPERATIONS[operation];
+  if (permissions === AUTHENTICATED) return "all";
+  const reaches = permissions.map((permission) => reachOf(actor, permission));
   if (reaches.includes("all")) return "all";
   return reaches.includes("own") ? "own" : "none";
-}
-
-/** Tells whether grants include a permission: writing implies reading, `all` implies everything. */
-function holds(grants: readonly string[], permission: Permission): boolean {
-  if (grants.includes("all") || grants.includes(permission)) return true;
-  if (!permission.endsWith(":read")) return false;
-  return grants.includes("all:read") || grants.includes(permission.slice(0, -":read".length));
 }

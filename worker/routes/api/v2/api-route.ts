@@ -20,6 +20,8 @@ export interface Authorized {
     /** The user to whose things the caller is confined; null: may do it to everybody's. */
     ownerId: number | null;
     administration: RemoteAdministration;
+    /** Public id of the tailnet, `T…CNTRL`. */
+    tailnetId: string;
   };
 }
 
@@ -88,12 +90,17 @@ export function onInvalid(result: { success: boolean; error?: ZodError }, c: Con
 }
 
 async function authorize(c: Context<Authorized>, operation: Exclude<Operation, PublicOperation>): Promise<void> {
-  const actor = await authenticate(c.req.raw, administrationOf(c.env));
-  checkTailnet(c);
+  const { actor, tailnetId, allowance } = await authenticate(c.req.raw, administrationOf(c.env));
+  if (allowance !== null) {
+    c.header("ratelimit-limit", String(allowance.limit));
+    c.header("ratelimit-remaining", String(allowance.remaining));
+  }
+  checkTailnet(c, tailnetId);
   const reach = reachOfOperation(actor, operation);
   if (reach === "none") throw forbidden();
   c.set("actor", actor);
   c.set("ownerId", reach === "own" && actor.kind === "user" ? actor.user.id : null);
+  c.set("tailnetId", tailnetId);
   c.set("administration", administrationOf(c.env, actor));
 }
 
@@ -109,11 +116,11 @@ export function forbidden(): HTTPException {
   return new HTTPException(403, { message });
 }
 
-/** `{tailnet}` is `-`, the tailnet's name or its MagicDNS suffix; there is no telling whether others exist. */
-function checkTailnet(c: Context<Authorized>): void {
+/** `{tailnet}` is `-`, the tailnet's id, name or MagicDNS suffix; there is no telling whether others exist. */
+function checkTailnet(c: Context<Authorized>, tailnetId: string): void {
   const name = c.req.param("tailnet");
   if (name === undefined || name === "-") return;
   const { tailnetName, magicDnsSuffix } = readSettings(c.env);
-  const isOurs = [tailnetName, magicDnsSuffix].some((own) => own.toLowerCase() === name.toLowerCase());
+  const isOurs = [tailnetId, tailnetName, magicDnsSuffix].some((own) => own.toLowerCase() === name.toLowerCase());
   if (!isOurs) throw new HTTPException(404, { message: "tailnet not found" });
 }

@@ -9,7 +9,9 @@ import { deviceAttributeRoutes } from "./device-attributes.ts";
 import { deviceRouteRoutes } from "./device-routes.ts";
 import { deviceRoutes } from "./devices.ts";
 import { dnsRoutes } from "./dns.ts";
-import { keyRoutes } from "./keys.ts";
+import { keyRoutes } from "./keys/keys.ts";
+import { tokenRoutes } from "./oauth/token.ts";
+import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { postureIntegrationRoutes } from "./posture-integrations.ts";
 import { settingsRoutes } from "./settings.ts";
 
@@ -44,6 +46,8 @@ apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
+apiRoutes.route("/", tokenRoutes);
+apiRoutes.route("/", tokenExchangeRoutes);
 
 for (const [name, scheme] of [
   ["bearer", "bearer"],

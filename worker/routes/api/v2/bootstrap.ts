@@ -2,8 +2,8 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { readSettings } from "../../../env.ts";
-import { presentedToken } from "../../../middleware/authenticate.ts";
-import { RefusalException } from "../../../middleware/on-error.ts";
+import { presentedToken, sourceAddress } from "../../../middleware/authenticate.ts";
+import { RateLimitException, RefusalException } from "../../../middleware/on-error.ts";
 import { administrationOf } from "../../../middleware/tailnet-for.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
 import { hashSecret, matchesHash } from "../../../tailnet/entities/secret-token.ts";
@@ -43,7 +43,12 @@ const bootstrap = publicRoute("bootstrap", {
 export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 bootstrapRoutes.openapi(bootstrap, async (c) => {
-  checkSecret(c.req.header("authorization") ?? "", readSettings(c.env).bootstrapSecret);
+  const { bootstrapSecret } = readSettings(c.env);
+  if (!isSecret(c.req.header("authorization") ?? "", bootstrapSecret)) {
+    const seconds = await administrationOf(c.env).access.noteFailure(sourceAddress(c.req.raw));
+    if (seconds > 0) throw new RateLimitException(seconds);
+    throw new HTTPException(401, { message: "bootstrap secret invalid" });
+  }
   const outcome = await administrationOf(c.env).access.bootstrap(c.req.valid("json").loginName);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { user, text } = outcome.result;
@@ -56,12 +61,10 @@ bootstrapRoutes.openapi(bootstrap, async (c) => {
 });
 
 /** Hashes make both sides equally long, so that comparing them tells nothing of the secret. */
-function checkSecret(header: string, secret: string): void {
+function isSecret(header: string, secret: string): boolean {
   if (secret === "") {
     const message = "bootstrap is off: set the secret BOOTSTRAP_SECRET (npx wrangler secret put BOOTSTRAP_SECRET)";
     throw new HTTPException(403, { message });
   }
-  if (!matchesHash(presentedToken(header) ?? "", hashSecret(secret))) {
-    throw new HTTPException(401, { message: "bootstrap secret invalid" });
-  }
+  return matchesHash(presentedToken(header) ?? "", hashSecret(secret));
 }

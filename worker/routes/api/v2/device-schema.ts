@@ -5,7 +5,7 @@ import type { DeviceDetails } from "../../../mapper/to-device.ts";
 /** `{tailnet}`; checked on entry, so any text passes here. */
 export const TailnetName = z.string().openapi({
   param: { name: "tailnet", in: "path" },
-  description: "`-`, the tailnet's name or its MagicDNS suffix.",
+  description: "`-`, the tailnet's id, name or MagicDNS suffix.",
   example: "-",
 });
 
