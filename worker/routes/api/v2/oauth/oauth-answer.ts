@@ -6,8 +6,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { sourceAddress } from "../../../../middleware/authenticate.ts";
 import { RateLimitException } from "../../../../middleware/on-error.ts";
 import { administrationOf } from "../../../../middleware/tailnet-for.ts";
-import type { IssuedToken } from "../../../../objects/administration/credentials.ts";
-import type { Outcome } from "../../../../runtime/tailnet-runtime.ts";
+import type { Credentials } from "../../../../objects/administration/credentials.ts";
 import { describeRefusal } from "../../../../tailnet/refusal.ts";
 
 /** A token as it is handed out. */
@@ -30,7 +29,7 @@ export function form(properties: Readonly<Record<string, string>>, required: rea
 /** The answer to a caller who has proved itself. */
 export function answerToken(
   c: Context,
-  outcome: Outcome<IssuedToken>,
+  outcome: NonNullable<ReturnType<Credentials["tokenForSecret"]>>,
 ): TypedResponse<z.infer<typeof TokenReply>, 200, "json"> {
   if (outcome.ok) {
     const { text, lifetimeSeconds, scopes } = outcome.result;
