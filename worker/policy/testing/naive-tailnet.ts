@@ -1,6 +1,6 @@
 // The semantics of policy.md 13, 14.3 and 12 written down pair by pair and packet by packet, without any index: the
 // readable twin of the engine, which property tests compare it with. Slow on purpose.
-import { type Address, parseAddress, parsePrefix, prefixRange } from "../../protocol/ip.ts";
+import { type Address, parsePrefix, prefixRange } from "../../protocol/ip.ts";
 import { meetsOne } from "../compile/nodes/postures.ts";
 import type { PolicyNode, PolicyUser } from "../engine.ts";
 import type { AccessRule, Policy, Selector } from "../policy.ts";
@@ -19,6 +19,7 @@ import {
   union,
 } from "../prefix-set.ts";
 import { selectsNode } from "../selection.ts";
+import { addressesOf } from "./naive-access.ts";
 
 /** A packet: from, to, IP protocol and destination port. */
 export interface Packet {
@@ -36,6 +37,9 @@ export class NaiveTailnet {
   readonly #users: ReadonlyMap<number, PolicyUser>;
   readonly #nodes: ReadonlyMap<number, PolicyNode>;
   readonly #primaries: ReadonlyMap<string, number>;
+  /** What was worked out before, as thousands of packets ask for the same. */
+  readonly #sourcesOf = new Map<AccessRule, PrefixSet>();
+  readonly #destinationsOf = new Map<Selector, PrefixSet>();
 
   constructor(input: {
     readonly policy: Policy;
@@ -89,7 +93,9 @@ export class NaiveTailnet {
   }
 
   #touches(set: PrefixSet, node: PolicyNode): boolean {
-    return addresses(node).some((address) => contains(set, address)) || subnets(node).some((route) => meet(set, route));
+    return (
+      addressesOf(node).some((address) => contains(set, address)) || subnets(node).some((route) => meet(set, route))
+    );
   }
 
   #reaches(set: PrefixSet, node: PolicyNode): boolean {
@@ -97,7 +103,11 @@ export class NaiveTailnet {
   }
 
   #sources(rule: AccessRule): PrefixSet {
-    return rule.sources.reduce<PrefixSet>((set, selector) => union(set, this.#sourceSet(selector, rule)), NOTHING);
+    const known = this.#sourcesOf.get(rule);
+    if (known !== undefined) return known;
+    const set = rule.sources.reduce<PrefixSet>((sum, selector) => union(sum, this.#sourceSet(selector, rule)), NOTHING);
+    this.#sourcesOf.set(rule, set);
+    return set;
   }
 
   #sourceSet(selector: Selector, rule: AccessRule): PrefixSet {
@@ -121,6 +131,12 @@ export class NaiveTailnet {
   }
 
   #destinationSet(selector: Selector): PrefixSet {
+    const known = this.#destinationsOf.get(selector) ?? this.#destinationSetNow(selector);
+    this.#destinationsOf.set(selector, known);
+    return known;
+  }
+
+  #destinationSetNow(selector: Selector): PrefixSet {
     if (selector.kind === "any") return EVERYTHING;
     if (selector.kind === "internet") return INTERNET;
     if (selector.kind === "literal") return selector.set;
@@ -207,10 +223,10 @@ export class NaiveTailnet {
   }
 
   #allowsSelf(rule: AccessRule, node: PolicyNode, packet: Packet): boolean {
-    if (rule.via.length > 0 || node.tags.length > 0 || !addresses(node).includes(packet.to)) return false;
+    if (rule.via.length > 0 || node.tags.length > 0 || !addressesOf(node).includes(packet.to)) return false;
     return [...this.#nodes.values()].some(
       (other) =>
-        other.userId === node.userId && this.#isSelfSource(rule, other) && addresses(other).includes(packet.from),
+        other.userId === node.userId && this.#isSelfSource(rule, other) && addressesOf(other).includes(packet.from),
     );
   }
 
@@ -222,12 +238,8 @@ export class NaiveTailnet {
   }
 }
 
-function addresses(node: PolicyNode): Address[] {
-  return [node.ipv4, node.ipv6].flatMap((text) => (text === null ? [] : (parseAddress(text) ?? [])));
-}
-
 function hostRanges(node: PolicyNode) {
-  return addresses(node).map((address) => ({ first: address, last: address }));
+  return addressesOf(node).map((address) => ({ first: address, last: address }));
 }
 
 function routeSet(route: string): PrefixSet {
