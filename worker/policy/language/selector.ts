@@ -70,6 +70,7 @@ export function parseSelector(text: string, definitions: Definitions): Selector 
   }
   if (text.startsWith("svc:")) return { kind: "service", name: text };
   if (text.startsWith("user:*@")) return domainSelector(text.slice("user:*@".length), definitions);
+  if (text.startsWith("localpart:")) return `${quote(text)} is only for users of ssh`;
   if (text.includes("@")) return { kind: "user", login: text };
   const host = definitions.hosts.get(text);
   return host === undefined ? `${quote(text)}: invalid address` : { kind: "literal", set: host };
