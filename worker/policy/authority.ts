@@ -2,7 +2,7 @@
 import { parsePrefix, prefixRange } from "../protocol/ip.ts";
 import type { PolicyNode, Role } from "./inventory.ts";
 import type { Policy } from "./policy.ts";
-import { coversRange, isExitRange } from "./prefix-set.ts";
+import { coversRange, isExitRange, type PrefixSet, prefixSet } from "./prefix-set.ts";
 import { selectsNode, selectsUser } from "./selection.ts";
 
 /** Who asks for a tag: a user, or a node or credential that has tags itself. */
@@ -38,6 +38,17 @@ export function approvedByPolicy(
     const range = prefixRange(prefix);
     return isExitRange(range) ? mayExit : covering.some(({ set }) => coversRange(set, range));
   });
+}
+
+/**
+ * Ranges from which a new node's IPv4 address is to be taken: those of every entry of nodeAttrs that targets it by what
+ * it is, since it has no address yet (policy.md 17). Empty when the policy leaves it open.
+ */
+export function prescribedPool(policy: Policy, node: Pick<ApprovalSubject, "tags" | "loginName" | "role">): PrefixSet {
+  const subject = { ...node, ipv4: null, ipv6: null };
+  const pools = policy.nodeAttrs.filter(({ ipPool }) => ipPool.length > 0);
+  const own = pools.filter(({ targets }) => targets.some((target) => selectsNode(target, subject)));
+  return prefixSet(own.flatMap(({ ipPool }) => ipPool));
 }
 
 /** The policy file of a new tailnet, HuJSON. */

@@ -1,5 +1,7 @@
 // Puts a login on record: renews the node that the login belongs to, or makes a new one. Shared by auth keys and by
 // interactive logins; who may do so has been decided before (control-protocol.md 4.6, 4.8).
+import { prescribedPool } from "../../policy/authority.ts";
+import type { PrefixSet } from "../../policy/prefix-set.ts";
 import { type Hostinfo, preferredDerp } from "../../protocol/control/hostinfo.ts";
 import type { MachineKey, NodeKey, TailnetLockKey } from "../../protocol/keys.ts";
 import { type Change, type Decision, decided, refused } from "../change.ts";
@@ -82,7 +84,10 @@ function renewNode(tailnet: Tailnet, login: Login, existing: Node, context: Comm
 
 function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Decision<Node> {
   const { counters } = tailnet;
-  const addresses = allocateAddresses(counters.nextAddress, (ipv4) => tailnet.nodeByIpv4.has(ipv4));
+  const addresses = allocateAddresses(counters.nextAddress, {
+    within: addressPoolOf(tailnet, login),
+    isTaken: (ipv4) => tailnet.nodeByIpv4.has(ipv4),
+  });
   if (addresses === undefined) return refused({ reason: "addresses-exhausted" });
   const node = approveAdvertised(tailnet, null, {
     ...fieldsOfLogin(tailnet, login, context),
@@ -116,6 +121,12 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
     { type: "node-put", node },
   ];
   return decided(node, changes);
+}
+
+/** Where the policy wants the addresses of a new node to be from. */
+function addressPoolOf(tailnet: Tailnet, { userId, tags }: Login): PrefixSet {
+  const user = userId === null ? undefined : tailnet.users.get(userId);
+  return prescribedPool(tailnet.compiledPolicy, { tags, loginName: user?.loginName ?? null, role: user?.role ?? null });
 }
 
 function fieldsOfLogin(tailnet: Tailnet, login: Login, context: CommandContext) {

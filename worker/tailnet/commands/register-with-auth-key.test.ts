@@ -315,3 +315,26 @@ describe("the same machine as before deletion", () => {
     expect(back.name).toBe(gone.name);
   });
 });
+
+describe("an address", () => {
+  it("comes from the pool that the policy prescribes for the node, and is refused when that is full", () => {
+    const policy = `{
+      "tagOwners": { "tag:a": ["ann@example.com"] },
+      "nodeAttrs": [
+        { "target": ["ann@example.com", "tag:a"], "ipPool": ["100.81.0.0/31"] },
+        { "target": ["tag:a"], "ipPool": ["100.90.0.0/31"] },
+      ],
+    }`;
+    const decided = setPolicy(t.tailnet, policy, "ann@example.com", t.now);
+    if (!decided.ok) throw new Error(JSON.stringify(decided.refusal));
+    t.apply(decided.changes);
+    const register = (n: number, owner: User, tags: string[] = []) =>
+      t.decideRegister({ machine: n, key: n, authKey: t.authKey(owner, { tags }) });
+    t.register({ machine: 1, key: 1, authKey: t.authKey(ann) });
+    t.register({ machine: 2, key: 2, authKey: t.authKey(ann, { tags: ["tag:a"] }) });
+    t.register({ machine: 3, key: 3, authKey: t.authKey(bob) });
+    const addresses = [...t.tailnet.nodes.values()].map(({ ipv4 }) => ipv4);
+    expect(addresses).toEqual(["100.81.0.1", "100.90.0.1", "100.64.0.1"]);
+    expect(t.refusal(register(4, ann))).toEqual({ reason: "addresses-exhausted" });
+  });
+});

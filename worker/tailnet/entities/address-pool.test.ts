@@ -4,7 +4,7 @@ import { type AddressRange, formatAddress, parseAddress, parseRange, prefixRange
 import { allocateAddresses } from "./address-pool.ts";
 
 const POOL_SIZE = 1 << 22;
-const free = () => false;
+const free = { isTaken: () => false };
 
 function range(text: string): AddressRange {
   const parsed = parseRange(text);
@@ -25,7 +25,7 @@ describe("allocateAddresses", () => {
 
   it("takes the first that is free", () => {
     const taken = new Set(["100.64.0.1", "100.64.0.2", "100.64.0.4"]);
-    expect(allocateAddresses(1, (ipv4) => taken.has(ipv4))?.ipv4).toBe("100.64.0.3");
+    expect(allocateAddresses(1, { isTaken: (ipv4) => taken.has(ipv4) })?.ipv4).toBe("100.64.0.3");
   });
 
   it.each([
@@ -57,11 +57,11 @@ describe("allocateAddresses", () => {
     const last = allocateAddresses(POOL_SIZE - 2, free);
     expect(last).toEqual({ ipv4: "100.127.255.254", ipv6: "fd7a:115c:a1e0::3f:fffe", nextIndex: POOL_SIZE - 1 });
     const taken = new Set(["100.127.255.254"]);
-    expect(allocateAddresses(POOL_SIZE - 2, (ipv4) => taken.has(ipv4))?.ipv4).toBe("100.64.0.1");
+    expect(allocateAddresses(POOL_SIZE - 2, { isTaken: (ipv4) => taken.has(ipv4) })?.ipv4).toBe("100.64.0.1");
   });
 
   it("gives up when every address is taken", () => {
-    expect(allocateAddresses(1, () => true)).toBeUndefined();
+    expect(allocateAddresses(1, { isTaken: () => true })).toBeUndefined();
   });
 
   it("gives canonical addresses of the tailnet's ranges, an IPv6 address of its own to each IPv4", () => {
@@ -80,5 +80,19 @@ describe("allocateAddresses", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it("takes the lowest free address of the ranges that the policy prescribes, and leaves the index alone", () => {
+    const within = [range("100.81.0.254-100.81.1.2"), range("100.90.0.0/30")];
+    const taken = new Set<string>();
+    const found: (string | undefined)[] = [];
+    for (let i = 0; i < 7; i++) {
+      const pair = allocateAddresses(9, { within, isTaken: (ipv4) => taken.has(ipv4) });
+      found.push(pair?.ipv4);
+      if (pair !== undefined) taken.add(pair.ipv4);
+      expect(pair?.nextIndex ?? 9).toBe(9);
+    }
+    const all = ["100.81.0.254", "100.81.1.1", "100.81.1.2", "100.90.0.1", "100.90.0.2", "100.90.0.3", undefined];
+    expect(found).toEqual(all);
   });
 });

@@ -1,6 +1,7 @@
 // Addresses of nodes: an IPv4 address from 100.64.0.0/10 and the IPv6 address that goes with it, both made from one
 // index that only grows, so that an address is not reused until the pool wraps around. Reserved addresses are those
 // that the hosted service documents (its knowledge base 1610), and those that clients use themselves.
+import type { AddressRange } from "../../protocol/ip.ts";
 
 const POOL_SIZE = 1 << 22;
 const IPV6_PREFIX = "fd7a:115c:a1e0::";
@@ -32,15 +33,43 @@ export interface Allocation {
   readonly nextIndex: number;
 }
 
+/** Where addresses are taken from, and which are in use. */
+export interface AddressPool {
+  /** IPv4 ranges within 100.64.0.0/10 that the policy prescribes (its ipPool); absent or empty for the whole pool. */
+  readonly within?: readonly AddressRange[];
+  readonly isTaken: (ipv4: string) => boolean;
+}
+
 /**
- * Finds the first free pair at or after `index`.
+ * Finds a free pair: the first at or after `index`, or the lowest of the prescribed ranges, which leave the index alone.
  * @returns undefined when every address is taken
  */
-export function allocateAddresses(index: number, isTaken: (ipv4: string) => boolean): Allocation | undefined {
-  for (let step = 0; step < POOL_SIZE; step++) {
-    const at = (index + step) % POOL_SIZE;
-    const ipv4 = ipv4Of(at);
-    if (ipv4 !== undefined && !isTaken(ipv4)) return { ipv4, ipv6: ipv6Of(at), nextIndex: (at + 1) % POOL_SIZE };
+export function allocateAddresses(index: number, { within = [], isTaken }: AddressPool): Allocation | undefined {
+  if (within.length > 0) {
+    const found = firstFree(indexesIn(within), isTaken);
+    return found === undefined ? undefined : { ...found.pair, nextIndex: index };
+  }
+  const found = firstFree(indexesFrom(index), isTaken);
+  return found === undefined ? undefined : { ...found.pair, nextIndex: (found.index + 1) % POOL_SIZE };
+}
+
+function* indexesFrom(index: number): Generator<number> {
+  for (let step = 0; step < POOL_SIZE; step++) yield (index + step) % POOL_SIZE;
+}
+
+const POOL_START = 0x64400000n; // 100.64.0.0
+
+function* indexesIn(ranges: readonly AddressRange[]): Generator<number> {
+  for (const { first, last } of ranges) {
+    const end = Math.min(Number(last - POOL_START), POOL_SIZE - 1);
+    for (let index = Math.max(Number(first - POOL_START), 0); index <= end; index++) yield index;
+  }
+}
+
+function firstFree(indexes: Iterable<number>, isTaken: AddressPool["isTaken"]) {
+  for (const index of indexes) {
+    const ipv4 = ipv4Of(index);
+    if (ipv4 !== undefined && !isTaken(ipv4)) return { index, pair: { ipv4, ipv6: ipv6Of(index) } };
   }
   return undefined;
 }
