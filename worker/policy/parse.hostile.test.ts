@@ -21,9 +21,9 @@ test("20,000 mutilated files are refused with a place, or make an engine", () =>
       throw new Error(`input ${i}: ${JSON.stringify(text)}`, { cause: error });
     }
   }
-  expect(taken).toBeGreaterThan(1_000);
+  expect(taken).toBeGreaterThan(500);
   expect(taken).toBeLessThan(19_000);
-});
+}, 120_000);
 
 describe("size and depth", () => {
   test.each([

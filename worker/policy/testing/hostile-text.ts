@@ -29,7 +29,7 @@ const VALID = [
 ];
 
 const SALT = [
-  ...'{}[]",:/\\*@#-.\u0000\u00e9\u0435\ufeff\u202e\ud800\n',
+  ...'{}[]",:/\\*@#-.\u0000\u00e9\u0435\ufeff\u202e\ud800\n'.split(""),
   "__proto__",
   "constructor",
   "toString",
@@ -72,8 +72,6 @@ const changeDigit: Mutation = (text, next) => {
 };
 
 const MUTATIONS: readonly Mutation[] = [
-  changeDigit,
-  changeDigit,
   changeDigit,
   (text, next) => spliced(text, next(text.length + 1), 0, pick(SALT, next)),
   (text, next) => spliced(text, next(text.length + 1), 1 + next(4), pick(SALT, next)),
