@@ -37,6 +37,12 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   requestToken: ["POST", "/oauth/token", "grant_type=client_credentials"],
   exchangeToken: ["POST", "/oauth/token-exchange", "client_id=x"],
   deleteKey: ["DELETE", "/tailnet/-/keys/kUnknownCNTRL"],
+  listUsers: ["GET", "/tailnet/-/users"],
+  getUser: ["GET", "/users/uUnknownCNTRL"],
+  setUserRole: ["POST", "/users/uUnknownCNTRL/role", { role: "member" }],
+  approveUser: ["POST", "/users/uUnknownCNTRL/approve"],
+  suspendUser: ["POST", "/users/uUnknownCNTRL/suspend"],
+  restoreUser: ["POST", "/users/uUnknownCNTRL/restore"],
   ...RESOURCE_REQUESTS,
 };
 
@@ -72,6 +78,8 @@ const MAY: Record<Role, readonly Operation[]> = {
     ...POLICY_READING,
     "createKey",
     "deleteKey",
+    "listUsers",
+    "getUser",
     ...MAY_RESOURCES["it-admin"],
   ],
   "network-admin": [
@@ -86,10 +94,12 @@ const MAY: Record<Role, readonly Operation[]> = {
     "requestToken",
     "exchangeToken",
     "getOpenApi",
+    "listUsers",
+    "getUser",
     ...MAY_RESOURCES["network-admin"],
   ],
   "billing-admin": [...READING, "deleteKey", ...MAY_RESOURCES["billing-admin"]],
-  auditor: [...READING, ...POLICY_READING, "deleteKey", ...MAY_RESOURCES.auditor],
+  auditor: [...READING, ...POLICY_READING, "deleteKey", "listUsers", "getUser", ...MAY_RESOURCES.auditor],
   member: [...READING, "createKey", "deleteKey", ...MAY_RESOURCES.member],
 };
 
@@ -130,6 +140,12 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   createKey: ["auth_keys", "oauth_keys", "federated_keys"],
   replaceKey: ["oauth_keys", "federated_keys"],
   deleteKey: [],
+  listUsers: ["users:read"],
+  getUser: ["users:read"],
+  setUserRole: ["users"],
+  approveUser: ["users"],
+  suspendUser: ["users"],
+  restoreUser: ["users"],
   ...RESOURCE_NEEDS,
 };
 

@@ -13,6 +13,7 @@ import { PolicyFile } from "./policy-file.ts";
 import { PostureIntegrations } from "./posture-integrations.ts";
 import { type AdministrationPorts, ResourceContext } from "./resource-context.ts";
 import { TailnetSettings } from "./tailnet-settings.ts";
+import { Users } from "./users.ts";
 
 const RESOURCES = {
   access: Access,
@@ -25,6 +26,7 @@ const RESOURCES = {
   policyFile: PolicyFile,
   postureIntegrations: PostureIntegrations,
   tailnetSettings: TailnetSettings,
+  users: Users,
 } as const satisfies Record<string, new (context: ResourceContext) => object>;
 
 /** The resources with their methods. */

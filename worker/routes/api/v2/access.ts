@@ -45,6 +45,13 @@ export const OPERATIONS = {
   replaceKey: ["oauth_keys", "federated_keys"],
   deleteKey: AUTHENTICATED,
 
+  listUsers: ["users:read"],
+  getUser: ["users:read"],
+  setUserRole: ["users"],
+  approveUser: ["users"],
+  suspendUser: ["users"],
+  restoreUser: ["users"],
+
   listDnsNameservers: ["dns:read"],
   setDnsNameservers: ["dns"],
   getDnsPreferences: ["dns:read"],

@@ -14,6 +14,7 @@ import { tokenRoutes } from "./oauth/token.ts";
 import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { postureIntegrationRoutes } from "./posture-integrations.ts";
 import { settingsRoutes } from "./settings.ts";
+import { userRoutes } from "./users/users.ts";
 
 /** Routes below /api/v2. */
 export const apiRoutes = new OpenAPIHono<{ Bindings: Env }>({ defaultHook: onInvalid });
@@ -46,6 +47,7 @@ apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
+apiRoutes.route("/", userRoutes);
 apiRoutes.route("/", tokenRoutes);
 apiRoutes.route("/", tokenExchangeRoutes);
 
