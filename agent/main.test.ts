@@ -27,17 +27,20 @@ describe("flarescale", () => {
     expect((await run("--version")).code).toBe(0);
   });
 
-  it.each(["gateway", "stun", "doctor", "version"])("explains %s with examples and exit codes", async (command) => {
-    for (const argv of [
-      [command, "--help"],
-      ["help", command],
-    ]) {
-      const { code, out } = await run(...argv);
-      expect(code).toBe(0);
-      expect(out).toContain("Examples:");
-      expect(out).toContain("Exit codes:");
-    }
-  });
+  it.each(["gateway", "stun", "derp-check", "doctor", "version"])(
+    "explains %s with examples and exit codes",
+    async (command) => {
+      for (const argv of [
+        [command, "--help"],
+        ["help", command],
+      ]) {
+        const { code, out } = await run(...argv);
+        expect(code).toBe(0);
+        expect(out).toContain("Examples:");
+        expect(out).toContain("Exit codes:");
+      }
+    },
+  );
 
   it("says what to do about an unknown command", async () => {
     expect(await run("gatway")).toEqual({

@@ -13,6 +13,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "tell clients which address the world sees them at, over UDP",
     load: async () => (await import("./stun/command.ts")).stunCommand,
   },
+  "derp-check": {
+    summary: "measure the relays and STUN servers of a DERP map as a client would",
+    load: async () => (await import("./derp-check/command.ts")).derpCheckCommand,
+  },
   doctor: {
     summary: "find out why a client cannot reach its control server",
     load: async () => (await import("./doctor/command.ts")).doctorCommand,

@@ -8,7 +8,7 @@ import {
   table,
   UsageError,
 } from "../command-line.ts";
-import type { Finding } from "./check.ts";
+import type { Finding } from "../finding.ts";
 import { examine } from "./examine.ts";
 import { parseLoginServer } from "./login-server.ts";
 

@@ -7,9 +7,9 @@ import type { Socket } from "node:net";
 import { WebSocket } from "ws";
 import { concat } from "../../worker/protocol/bytes.ts";
 import { WEBSOCKET_MAX_RECEIVE } from "../../worker/protocol/limits.ts";
-import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, printable, problem } from "./check.ts";
+import { NoiseProbe, type ProbeVerdict } from "../control/noise-probe.ts";
+import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, printable, problem } from "../finding.ts";
 import type { DialTarget, LoginServer } from "./login-server.ts";
-import { NoiseProbe, type ProbeVerdict } from "./noise-probe.ts";
 
 const PROTOCOL = "tailscale-control-protocol";
 

@@ -1,5 +1,5 @@
 // All checks of a login server, in the order in which a client runs into them. What depends on nothing runs side by side.
-import { type Finding, ok, problem, skipped } from "./check.ts";
+import { type Finding, ok, problem, skipped } from "../finding.ts";
 import { checkUpgrade, checkWebSocket } from "./control-upgrade.ts";
 import type { LoginServer } from "./login-server.ts";
 import { checkName, checkPort } from "./reach.ts";

@@ -1,7 +1,7 @@
 // Can this machine reach the login server at all: its name and the ports that clients dial.
 import { lookup } from "node:dns/promises";
 import net, { isIP } from "node:net";
-import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, problem, skipped } from "./check.ts";
+import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, problem, skipped } from "../finding.ts";
 import type { DialTarget, LoginServer } from "./login-server.ts";
 
 /** Asks for the addresses of a name. */

@@ -3,9 +3,9 @@ import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { TLSSocket } from "node:tls";
 import { isZeroKey, parseMachineKey, rawKey } from "../../worker/protocol/keys.ts";
-import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, printable, problem, skipped } from "./check.ts";
+import { PROBE_VERSION } from "../control/noise-probe.ts";
+import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, printable, problem, skipped } from "../finding.ts";
 import type { LoginServer } from "./login-server.ts";
-import { PROBE_VERSION } from "./noise-probe.ts";
 
 /** Largest answer that clients read. */
 const BODY_MAX = 64 << 10;

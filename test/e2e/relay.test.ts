@@ -1,17 +1,22 @@
 // The relay where people live by it: nodes behind different NATs whose firewalls drop all UDP, so that whatever they say
 // to each other goes through our relay; then UDP is allowed, our STUN server tells them their addresses, and they go
 // direct. One map region, served by the gateway and workerd.
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { selfDerpMap } from "../../scripts/stack/self-derp-map.ts";
 import { clientBinaries } from "../clients/build.ts";
 import { Parts } from "./support/crash/parts.ts";
 import { startExchange, startFarEnd } from "./support/exchange.ts";
 import { createNat, type Nat } from "./support/nat.ts";
 import { createNetwork, type Namespace, type Network } from "./support/netns.ts";
+import { scratchDir } from "./support/run.ts";
 import { Tailscaled } from "./support/tailscaled.ts";
 import { TsnetPeer } from "./support/tsnet-peer.ts";
 import { WasmClient } from "./support/wasm/client.ts";
 import { startWebServer } from "./support/web-server.ts";
 
+const AGENT = resolve(import.meta.dirname, "../../agent/main.ts");
 const MB = 1_000_000;
 const FAR_PORT = 8200;
 
@@ -148,4 +153,55 @@ it("has nothing to complain about in the client's own test of a relay", async ()
   // It dials every relay by IPv6 too, whatever the map says, and this network has none.
   expect((report.Errors ?? []).filter((error) => !error.includes("over IPv6: "))).toEqual([]);
   expect(report.Info?.join("\n")).toMatch(/successfully/i);
+});
+
+/** What `flarescale derp-check --json` prints. */
+interface DerpCheck {
+  readonly ok: boolean;
+  readonly regions: readonly {
+    readonly region: number;
+    readonly checks: readonly { readonly check: string; readonly status: string; readonly detail: string }[];
+  }[];
+}
+
+async function derpCheck(namespace: Namespace, ...options: readonly string[]) {
+  const output = await namespace.exec([process.execPath, AGENT, "derp-check", "--json", ...options], 60_000);
+  if (output.stdout === "") throw new Error(output.stderr);
+  const { ok, regions } = JSON.parse(output.stdout) as DerpCheck;
+  const statuses = regions.flatMap(({ checks }) => checks.map(({ check, status }) => [check, status]));
+  return { code: output.code, ok, details: regions[0]?.checks, statuses: Object.fromEntries(statuses) };
+}
+
+it("is found whole by derp-check, which joins for it and leaves nothing behind", async () => {
+  const devices = await parts.api.devices();
+  const place = await nats.left.attach("checker");
+  const login = [`--login-server=${parts.controlUrl}`, `--auth-key=${parts.authKey}`];
+  const found = await derpCheck(place, ...login);
+  expect(found).toMatchObject({ code: 0, ok: true });
+  expect(Object.keys(found.statuses)).toEqual([
+    "stun 900a",
+    "https 900a",
+    "relay 900a",
+    "ping 900a",
+    "throughput 900a",
+  ]);
+  expect(new Set(Object.values(found.statuses))).toEqual(new Set(["ok"]));
+  expect(found.details?.[0]?.detail).toContain(`we are seen at ${nats.left.address}:`);
+  expect(await parts.api.devices()).toHaveLength(devices.length);
+});
+
+it("is told apart from what is broken: UDP, a certificate, an admission", async () => {
+  const place = await nats.right.attach("stranger");
+  const map = JSON.parse(selfDerpMap(network.hostAddress, parts.gatewayAddress));
+  const file = join(scratchDir("derp-check"), "map.json");
+  const check = async () => {
+    writeFileSync(file, JSON.stringify(map));
+    return derpCheck(place, `--derp-map=${file}`);
+  };
+  expect(await check()).toMatchObject({ code: 0, statuses: { "relay 900a": "ok", "throughput 900a": "skipped" } });
+  await nats.right.setUdp(false);
+  expect(await check()).toMatchObject({ code: 1, statuses: { "stun 900a": "problem", "https 900a": "ok" } });
+  await nats.right.setUdp(true);
+  map.Regions[900].Nodes[0].CertName = `sha256-raw:${"0".repeat(64)}`;
+  expect(await check()).toMatchObject({ code: 1, statuses: { "stun 900a": "ok", "relay 900a": "problem" } });
 });

@@ -63,6 +63,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "agent/gateway": { uses: ["agent", "agent/stun", "worker/protocol"], packages: ANY },
   "agent/stun": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/controller": { uses: ["agent", "worker/protocol"], packages: ANY },
+  "agent/derp-check": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/doctor": { uses: ["agent", "worker/protocol"], packages: ANY },
 
   // What builds, starts and tests the program runs it as others do; of its code it may use what is pure.

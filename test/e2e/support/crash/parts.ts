@@ -60,6 +60,11 @@ export class Parts {
     await Promise.all(parts.map((part) => this.#processes.kill(part)));
   }
 
+  /** Ports and certificate of the gateway. */
+  get gatewayAddress(): GatewayAddress {
+    return this.#processes.gatewayAddress;
+  }
+
   /** The gateway's certificate in PEM, for clients that check it. */
   get certificatePath(): string {
     return join(this.folder.gateway, "gateway-tls.pem");
@@ -99,7 +104,7 @@ class Processes {
   }
 
   get controlUrl(): string {
-    return `http://${this.#listen}:${this.#known().httpPort}`;
+    return `http://${this.#listen}:${this.gatewayAddress.httpPort}`;
   }
 
   async startGateway(): Promise<void> {
@@ -140,7 +145,7 @@ class Processes {
         BOOTSTRAP_SECRET: readCredentials(this.folder).bootstrapSecret,
         PUBLIC_URL: this.workerUrl,
         CONTROL_URL: this.controlUrl,
-        DERP_MAP: selfDerpMap(this.#listen, this.#known()),
+        DERP_MAP: selfDerpMap(this.#listen, this.gatewayAddress),
       },
       command: [
         process.execPath,
@@ -167,7 +172,7 @@ class Processes {
     await child.exited; // serve ends with its workerd
   }
 
-  #known(): GatewayAddress {
+  get gatewayAddress(): GatewayAddress {
     if (this.#address === undefined) throw new Error("the gateway has not started yet");
     return this.#address;
   }

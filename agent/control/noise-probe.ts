@@ -1,5 +1,5 @@
-// The client's half of one control handshake, just far enough to learn who is on the other side: only the holder of the
-// private key to the `publicKey` of `/key` can answer it (control-protocol.md 2.2, 2.3). No record is ever sent.
+// The client's half of one control handshake: it tells who is on the other side, because only the holder of the private
+// key to the `publicKey` of `/key` can answer it (control-protocol.md 2.2, 2.3), and leads to a transport for records.
 import { randomBytes } from "node:crypto";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
@@ -7,6 +7,7 @@ import { concat, EMPTY, toBase64, utf8, writeU16 } from "../../worker/protocol/b
 import type { NoiseCrypto } from "../../worker/protocol/noise/crypto.ts";
 import { HEADER_LENGTH, MessageType } from "../../worker/protocol/noise/messages.ts";
 import { SymmetricState } from "../../worker/protocol/noise/symmetric-state.ts";
+import { newTransport, type TransportState } from "../../worker/protocol/noise/transport.ts";
 
 /** Capability version that the probe speaks: the oldest that the server supports. */
 export const PROBE_VERSION = 113;
@@ -18,12 +19,13 @@ const RESPONSE_LENGTH = 51;
 
 /** What an answer proves. */
 export type ProbeVerdict =
-  | { readonly kind: "proved" }
+  | { readonly kind: "proved"; readonly transport: TransportState }
   | { readonly kind: "unproved" }
   | { readonly kind: "error"; readonly text: string }
   | { readonly kind: "malformed" };
 
-const noble: NoiseCrypto = {
+/** The primitives, in JavaScript alone. */
+export const noble: NoiseCrypto = {
   publicKey: (privateKey) => x25519.getPublicKey(privateKey),
   dh: async (privateKey, publicKey) => x25519.getSharedSecret(privateKey, publicKey),
   seal: (key, nonce, ad, plaintext) => chacha20poly1305(key, nonce, ad).encrypt(plaintext),
@@ -93,7 +95,8 @@ export class NoiseProbe {
       await this.#state.mixDh(this.#ephemeralKey, ephemeral);
       const tagKey = await this.#state.mixDh(this.#machineKey, ephemeral);
       this.#state.openAndHash(tagKey, bytes.subarray(HEADER_LENGTH + KEY_LENGTH, RESPONSE_LENGTH));
-      return { kind: "proved" };
+      const { clientKey, serverKey } = this.#state.split();
+      return { kind: "proved", transport: newTransport(serverKey, clientKey) };
     } catch {
       return { kind: "unproved" }; // not made with the key, which is what we came to find out
     }
