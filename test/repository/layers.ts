@@ -56,7 +56,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
 
   // The agent: one program, whose roles know nothing of each other; but a gateway can carry a STUN server along.
   "agent/main.ts": {
-    uses: ["agent", "agent/gateway", "agent/stun", "agent/controller", "agent/doctor"],
+    uses: ["agent", "agent/gateway", "agent/stun", "agent/controller", "agent/doctor", "agent/derp-check"],
     packages: ANY,
   },
   agent: { uses: ["worker/protocol"], packages: ANY },
