@@ -13,6 +13,7 @@ import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
 import { AuditLog } from "./audit-log.ts";
 import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
+import { earlierPolicies, putPolicyVersion } from "./policy-versions.ts";
 import {
   toAccessToken,
   toAuthKey,
@@ -74,6 +75,7 @@ export class TailnetStore {
       settings,
       counters,
       policy: this.#readPolicy(),
+      earlierPolicies: earlierPolicies(db),
       primaries: new Map(
         db
           .select()
@@ -177,7 +179,7 @@ export class TailnetStore {
         this.#db.delete(schema.passedSSHChecks).where(eq(schema.passedSSHChecks.id, change.id)).run();
         return;
       case "policy-put":
-        this.#db.insert(schema.policies).values(change.policy).run();
+        putPolicyVersion(this.#db, change.policy);
         return;
       case "settings-put":
         this.#put.state({ id: STATE_ROW, settings: change.settings, ...this.#readState().counters });

@@ -30,6 +30,9 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   getPolicyFile: ["GET", "/tailnet/-/acl"],
   setPolicyFile: ["POST", "/tailnet/-/acl", "{"],
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
+  listPolicyVersions: ["GET", "/tailnet/-/acl/versions"],
+  getPolicyVersion: ["GET", "/tailnet/-/acl/versions/999"],
+  restorePolicyVersion: ["POST", "/tailnet/-/acl/versions/999/restore"],
   listKeys: ["GET", "/tailnet/-/keys?all=true"],
   getKey: ["GET", "/tailnet/-/keys/kUnknownCNTRL"],
   createKey: ["POST", "/tailnet/-/keys", { capabilities: { devices: {} } }],
@@ -65,7 +68,7 @@ const DEVICE_WRITING: Operation[] = [
   "deleteDeviceAttribute",
   "batchUpdateDeviceAttributes",
 ];
-const POLICY_READING: Operation[] = ["getPolicyFile", "validatePolicyFile"];
+const POLICY_READING: Operation[] = ["getPolicyFile", "validatePolicyFile", "listPolicyVersions", "getPolicyVersion"];
 const EVERYTHING = Object.keys(OPERATIONS) as Operation[];
 
 /** What each role may ask for (api-v2.md 1.11), written down apart from the table under test. */
@@ -88,6 +91,7 @@ const MAY: Record<Role, readonly Operation[]> = {
     ...POLICY_READING,
     "setDeviceRoutes",
     "setPolicyFile",
+    "restorePolicyVersion",
     "createKey",
     "deleteKey",
     "bootstrap",
@@ -135,6 +139,9 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   getPolicyFile: ["policy_file:read"],
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
+  listPolicyVersions: ["policy_file:read"],
+  getPolicyVersion: ["policy_file:read"],
+  restorePolicyVersion: ["policy_file"],
   listKeys: [],
   getKey: [],
   createKey: ["auth_keys", "oauth_keys", "federated_keys"],

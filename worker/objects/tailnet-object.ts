@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { MIGRATIONS } from "../../db/migrations.ts";
 import { openDatabase } from "../../db/open.ts";
+import { PolicyVersions } from "../../db/policy-versions.ts";
 import { TailnetStore } from "../../db/tailnet-store.ts";
 import { StreamBuffer } from "../connection/stream-buffer.ts";
 import { readSettings } from "../env.ts";
@@ -17,6 +18,7 @@ import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { isServed } from "../tailnet/entities/node.ts";
 import { tailnetIdOf } from "../tailnet/entities/tailnet-id.ts";
+import { describeFault } from "../tailnet/stored-policy.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { type AdministrationCall, administer } from "./administration/administration.ts";
 import { type AdministrationLimits, administrationLimits } from "./administration/limits.ts";
@@ -25,6 +27,7 @@ import { ControlServer } from "./control-server.ts";
 /** One tailnet. */
 export class TailnetObject extends DurableObject<Env> {
   readonly #store: TailnetStore;
+  readonly #policyVersions: PolicyVersions;
   readonly #clock: AlarmClock;
   readonly #control: ControlServer;
   readonly #settings;
@@ -38,6 +41,7 @@ export class TailnetObject extends DurableObject<Env> {
     this.#limits = administrationLimits(this.#settings.apiRequestsPerSecond);
     const db = openDatabase(ctx.storage, MIGRATIONS);
     this.#store = new TailnetStore(db);
+    this.#policyVersions = new PolicyVersions(db);
     this.#clock = new AlarmClock(ctx.storage);
     this.#control = new ControlServer({
       ctx,
@@ -92,6 +96,12 @@ export class TailnetObject extends DurableObject<Env> {
     }
   }
 
+  /** Loads the tailnet. @returns what its operator must look after; empty when all is well */
+  health(): readonly string[] {
+    const { policyFault } = this.#tailnet().tailnet;
+    return policyFault === null ? [] : [describeFault(policyFault)];
+  }
+
   /** Public half of the Noise key, `mkey:…`. */
   publicKey(): string {
     return machineKeyOf(this.#keys().publicKey);
@@ -111,8 +121,17 @@ export class TailnetObject extends DurableObject<Env> {
   administer(call: AdministrationCall): unknown {
     const sessionKey = () => this.#privateKey("session");
     const tailnetId = tailnetIdOf(this.#keys().publicKey);
-    const ports = { runtime: this.#tailnet(), settings: this.#settings, limits: this.#limits, sessionKey, tailnetId };
-    return administer(ports, call);
+    return administer(
+      {
+        runtime: this.#tailnet(),
+        settings: this.#settings,
+        limits: this.#limits,
+        sessionKey,
+        tailnetId,
+        policyVersions: this.#policyVersions,
+      },
+      call,
+    );
   }
 
   #tailnet(): TailnetRuntime {

@@ -20,6 +20,7 @@ import type { Node } from "../tailnet/entities/node.ts";
 import { MAX_CHECK_PERIOD_MS } from "../tailnet/entities/ssh-check.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
+import { describeFault } from "../tailnet/stored-policy.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
 import { GatheredNews } from "./gathered-news.ts";
@@ -57,6 +58,8 @@ export class TailnetRuntime {
       deliver: (effects, now) => this.#deliver(effects, now),
     });
     this.tailnet = openTailnet(ports.store.load());
+    const { policyFault } = this.tailnet;
+    if (policyFault !== null) console.error(describeFault(policyFault));
     this.encoder = new NetmapEncoder(ports.deployment);
     this.#noteLostStreams();
     this.#news.recover(this.tailnet, Date.now());

@@ -122,5 +122,6 @@ function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): v
   if (!parsed.ok) return; // the command that made the change has compiled this text before
   if (effects.derpMapBefore === undefined) effects.derpMapBefore = tailnet.compiledPolicy.network.derpMap;
   tailnet.compiledPolicy = parsed.policy;
+  tailnet.policyFault = null;
   effects.policy.push(tailnet.engine.setPolicy(parsed.policy));
 }

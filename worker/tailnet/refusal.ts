@@ -10,6 +10,7 @@ type NamedThing =
   | "key"
   | "registration"
   | "login"
+  | "policy version"
   | "service"
   | "webhook"
   | "log stream"

@@ -65,7 +65,8 @@ describe("openTailnet", () => {
     for (const id of nodes.keys()) expect(reopened.peersOf(id)).toEqual(engine.peersOf(id));
   });
 
-  it("does not start with a policy that no longer compiles", () => {
-    expect(() => new TestTailnet({ policy: "{" })).toThrow(/^stored policy does not compile: /);
+  it("starts with a policy that no longer compiles, and says so", () => {
+    const { policyFault } = new TestTailnet({ policy: "{" }).tailnet;
+    expect(policyFault).toMatchObject({ inForceSince: null, problem: expect.stringContaining("line 1") });
   });
 });

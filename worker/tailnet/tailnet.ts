@@ -9,7 +9,7 @@
 // - the engine knows exactly the authorised nodes
 // - only a node that is online can have lost its map stream
 import { PolicyEngine, type PolicyNode } from "../policy/engine.ts";
-import { type Policy, parsePolicy } from "../policy/parse.ts";
+import type { Policy } from "../policy/parse.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { Counters, PolicyVersion } from "./change.ts";
 import type { ApiToken } from "./entities/api-token.ts";
@@ -22,6 +22,7 @@ import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
 import type { User } from "./entities/user.ts";
+import { type PolicyFault, policyInForce } from "./stored-policy.ts";
 
 /** What is stored of a tailnet. */
 export interface StoredTailnet {
@@ -39,6 +40,8 @@ export interface StoredTailnet {
   readonly settings: Settings;
   readonly counters: Counters;
   readonly policy: PolicyVersion;
+  /** Versions before it, newest first; looked at only when it does not compile. */
+  readonly earlierPolicies?: Iterable<PolicyVersion>;
   /** Primary router per prefix. */
   readonly primaries: ReadonlyMap<string, NodeId>;
 }
@@ -64,17 +67,15 @@ export interface Tailnet {
   settings: Settings;
   counters: Counters;
   policy: PolicyVersion;
+  /** What is enforced: `policy` compiled, or an earlier version while it does not compile. */
   compiledPolicy: Policy;
+  policyFault: PolicyFault | null;
   readonly engine: PolicyEngine;
 }
 
-/**
- * Builds the state from what is stored.
- * @throws Error when the stored policy no longer compiles; the object must not start with another one in silence
- */
+/** Builds the state from what is stored. */
 export function openTailnet(stored: StoredTailnet): Tailnet {
-  const parsed = parsePolicy(stored.policy.text);
-  if (!parsed.ok) throw new Error(`stored policy does not compile: ${parsed.problems[0]?.message}`);
+  const { policy, fault } = policyInForce(stored.policy, stored.earlierPolicies ?? []);
   const users = [...stored.users];
   const usersById = new Map(users.map((user) => [user.id, user]));
   const nodes = [...stored.nodes].map((node) => followingUser(usersById, node));
@@ -98,9 +99,10 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     settings: stored.settings,
     counters: stored.counters,
     policy: stored.policy,
-    compiledPolicy: parsed.policy,
+    compiledPolicy: policy,
+    policyFault: fault,
     engine: new PolicyEngine({
-      policy: parsed.policy,
+      policy,
       users,
       nodes: nodes.filter(takesPart).map(policyNodeOf),
       primaries: stored.primaries,

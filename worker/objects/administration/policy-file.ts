@@ -1,4 +1,5 @@
 // The policy file: read, replace under a precondition, check (api-v2.md 2.6).
+import type { PolicyVersionSummary } from "../../../db/policy-versions.ts";
 import { type PolicyProblem, parsePolicy } from "../../policy/parse.ts";
 import type { TestFailure } from "../../policy/policy-tests.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
@@ -24,9 +25,28 @@ export class PolicyFile {
     this.#context = context;
   }
 
-  /** The policy file in force. */
+  /** The newest policy file, which is in force unless it has a fault. */
   get(): PolicyRecord {
-    return toPolicyRecord(this.#context.tailnet.policy);
+    const { policy, policyFault } = this.#context.tailnet;
+    return toPolicyRecord(policy, policyFault);
+  }
+
+  /** All versions that are kept, newest first. */
+  versions(): PolicyVersionSummary[] {
+    return this.#context.policyVersions.list();
+  }
+
+  /** One version; null when it is unknown or forgotten. */
+  version(id: number): PolicyRecord | null {
+    const version = this.#context.policyVersions.get(id);
+    return version === undefined ? null : toPolicyRecord(version);
+  }
+
+  /** Puts an earlier version into force again, as a new version; it is checked like any other file. */
+  restore(id: number, ifMatch: string): Outcome<PolicyRecord> {
+    const version = this.#context.policyVersions.get(id);
+    if (version === undefined) return refused({ reason: "not-found", what: "policy version" });
+    return this.set(version.isDefault ? "" : version.text, ifMatch);
   }
 
   /**

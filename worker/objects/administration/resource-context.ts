@@ -1,4 +1,5 @@
 // What every resource of the administration works with.
+import type { PolicyVersions } from "../../../db/policy-versions.ts";
 import type { Settings } from "../../env.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
 import type { Decision } from "../../tailnet/change.ts";
@@ -16,6 +17,7 @@ export interface AdministrationPorts {
   readonly limits: AdministrationLimits;
   /** Public id of the tailnet, `T…CNTRL`. */
   readonly tailnetId: string;
+  readonly policyVersions: PolicyVersions;
 }
 
 /** One call: who makes it, and what it works on. */
@@ -25,6 +27,7 @@ export class ResourceContext {
   readonly sessionKey: () => Uint8Array;
   readonly limits: AdministrationLimits;
   readonly tailnetId: string;
+  readonly policyVersions: PolicyVersions;
   readonly #runtime: TailnetRuntime;
 
   constructor(ports: AdministrationPorts, actor: Actor) {
@@ -33,6 +36,7 @@ export class ResourceContext {
     this.sessionKey = ports.sessionKey;
     this.limits = ports.limits;
     this.tailnetId = ports.tailnetId;
+    this.policyVersions = ports.policyVersions;
     this.#runtime = ports.runtime;
   }
 

@@ -18,8 +18,10 @@ const params = z.object({ tailnet: TailnetName });
 
 /** Documented by hand: a policy file is checked by the policy language, not by a schema. */
 const file = { schema: { type: "object" as const, description: "A policy file." } };
-const bothForms = { "application/json": file, [HUJSON]: file };
-const etag = { ETag: { schema: { type: "string" as const }, description: "Tag of the policy file, quoted." } };
+/** Content of an answer that is a policy file. */
+export const bothForms = { "application/json": file, [HUJSON]: file };
+/** The header of such an answer. */
+export const etag = { ETag: { schema: { type: "string" as const }, description: "Tag of the policy file, quoted." } };
 
 const sentences = z.array(z.string()).readonly();
 const Verdict = z
@@ -88,11 +90,12 @@ aclRoutes.openapi(getPolicyFile, async (c) => {
   const policy = await administration.policyFile.get();
   if (!isSet(c.req.valid("query").details)) return policyFile(c, policy);
   const { warnings, errors } = await administration.policyFile.check(policy.text);
+  const problems = [...(policy.fault === null ? [] : [policy.fault]), ...errors.map(sentenceOf)];
   setHeaders(c, policy);
   return c.json({
     acl: toBase64(utf8(policy.text)),
     warnings: warnings.map(sentenceOf),
-    errors: errors.length === 0 ? null : errors.map(sentenceOf),
+    errors: problems.length === 0 ? null : problems,
   }) as never;
 });
 
@@ -122,7 +125,7 @@ function verdictOf({ errors, warnings, failures }: PolicyFindings): z.input<type
 }
 
 /** The file in the form that the caller accepts; `never`, because a schema of responses cannot say "text or JSON". */
-function policyFile(c: Context, policy: PolicyRecord): never {
+export function policyFile(c: Context, policy: PolicyRecord): never {
   setHeaders(c, policy);
   const wantsJson = c.req.header("accept")?.toLowerCase().includes("application/json") === true;
   c.header("content-type", wantsJson ? "application/json" : HUJSON);
@@ -133,10 +136,11 @@ function policyFile(c: Context, policy: PolicyRecord): never {
 function setHeaders(c: Context, policy: PolicyRecord): void {
   c.header("etag", `"${policy.tag}"`);
   c.header("cache-control", "no-store, no-transform");
+  if (policy.fault !== null) c.header("warning", `199 flarescale "${policy.fault.replaceAll(/[^ !#-[\]-~]/g, "?")}"`);
 }
 
 /** The tag in an If-Match header, which clients and proxies quote in several ways: `"x"`, `x`, `W/"x"`, `"W/\"x\""`. */
-function tagOf(header: string): string {
+export function tagOf(header: string): string {
   return header.replaceAll(/W\/|["\\\s]/g, "");
 }
 

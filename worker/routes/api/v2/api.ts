@@ -2,6 +2,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { aclRoutes } from "./acl.ts";
+import { aclVersionRoutes } from "./acl-versions.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
 import { contactRoutes } from "./contacts.ts";
@@ -45,6 +46,7 @@ apiRoutes.route("/", deviceRoutes);
 apiRoutes.route("/", deviceRouteRoutes);
 apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
+apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
 apiRoutes.route("/", userRoutes);
