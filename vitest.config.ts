@@ -21,7 +21,13 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: { BOOTSTRAP_SECRET: "test-bootstrap-secret", API_REQUESTS_PER_SECOND: "0" } },
+            miniflare: {
+              bindings: {
+                BOOTSTRAP_SECRET: "test-bootstrap-secret",
+                API_REQUESTS_PER_SECOND: "0",
+                DERP_MESH_KEY: "5e".repeat(32),
+              },
+            },
           }),
         ],
         test: { name: "workerd", include: ["test/workerd/**/*.test.ts"], testTimeout: 60_000 },

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseFolder, parsePort, readDerpMap, UsageError } from "./command-line.ts";
+import { parseFolder, parsePort, readJsonFile, UsageError } from "./command-line.ts";
 
 test.each(["-1", "65536", "80a", "", "1.5", "0x50"])("refuses %j as a port", (value) => {
   expect(() => parsePort("port", value)).toThrow(UsageError);
@@ -14,7 +14,7 @@ test("resolves folders, and refuses an empty name", () => {
   expect(() => parseFolder("state", "")).toThrow(UsageError);
 });
 
-test("refuses a DERP map that is missing or no JSON", () => {
-  expect(() => readDerpMap("nowhere.json")).toThrow(UsageError);
-  expect(() => readDerpMap("LICENSE")).toThrow(UsageError);
+test("refuses a file that is missing or no JSON, and names its option", () => {
+  expect(() => readJsonFile("derp-map", "nowhere.json")).toThrow(/--derp-map nowhere.json: /);
+  expect(() => readJsonFile("derp-map", "LICENSE")).toThrow(UsageError);
 });

@@ -27,12 +27,12 @@ export function parseFolder(name: string, value: string): string {
   return path.resolve(ROOT, value);
 }
 
-/** The DERP map in a file, checked to be JSON and put on one line. @throws UsageError */
-export function readDerpMap(file: string): string {
+/** The JSON in a file that an option names, on one line. @throws UsageError */
+export function readJsonFile(option: string, file: string): string {
   try {
     return JSON.stringify(JSON.parse(readFileSync(path.resolve(ROOT, file), "utf8")));
   } catch (error) {
-    throw new UsageError(`--derp-map ${file}: ${(error as Error).message}`);
+    throw new UsageError(`--${option} ${file}: ${(error as Error).message}`);
   }
 }
 

@@ -2,7 +2,7 @@
 // the first administrator and an auth key, and prints what to type next, or one line of JSON for scripts.
 import { parseArgs } from "node:util";
 import { STUN_PORT } from "../worker/protocol/stun.ts";
-import { parseFolder, parseOptionalPort, parsePort, readDerpMap, runCommand } from "./command-line.ts";
+import { parseFolder, parseOptionalPort, parsePort, readJsonFile, runCommand } from "./command-line.ts";
 import { isFreeUdpPort } from "./stack/address.ts";
 import { administratorToken, createAuthKey } from "./stack/first-administrator.ts";
 import { runStack, type Stack, type StackOptions } from "./stack/stack.ts";
@@ -22,6 +22,8 @@ Usage: npm start -- [options]
                        each of the four
   --state FOLDER       where everything is kept (default .flarescale in the repository)
   --derp-map FILE      DERP map for the clients, as JSON; without it they relay through this machine's gateway
+  --derp-regions FILE  regions that this machine relays for, as JSON (DERP_REGIONS in wrangler.toml); they take the
+                       place of the one that it tells clients of by itself
   --json               print one line of JSON when ready, and nothing else, to standard output:
                        {"controlUrl","workerUrl","apiUrl","authKey","apiToken","pids"}
   --help               this text
@@ -43,6 +45,7 @@ const OPTIONS = {
   "worker-port": { type: "string", default: "8787" },
   state: { type: "string", default: ".flarescale" },
   "derp-map": { type: "string" },
+  "derp-regions": { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
@@ -66,7 +69,7 @@ await runCommand(async () => {
     },
     vars: {
       BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret,
-      ...(values["derp-map"] !== undefined && { DERP_MAP: readDerpMap(values["derp-map"]) }),
+      ...relayVars(values["derp-map"], values["derp-regions"]),
     },
   };
   return runStack(options, async (stack) => {
@@ -76,6 +79,14 @@ await runCommand(async () => {
     process.stdout.write(values.json ? `${JSON.stringify(ready)}\n` : greeting(stack, authKey, options));
   });
 });
+
+function relayVars(map: string | undefined, regions: string | undefined): Record<string, string> {
+  return {
+    ...(map !== undefined && { DERP_MAP: readJsonFile("derp-map", map) }),
+    ...(regions !== undefined && { DERP_REGIONS: readJsonFile("derp-regions", regions) }),
+    ...(regions !== undefined && map === undefined && { DERP_MAP: "" }),
+  };
+}
 
 /** The port asked for, or the usual one: several of these may run on one machine, and the DERP map tells the port. */
 async function stunPort(asked: string | undefined, listen: string): Promise<number | null> {

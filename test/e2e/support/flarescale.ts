@@ -24,6 +24,8 @@ export interface FlarescaleOptions {
   readonly hostname?: string;
   /** DERP map for the clients, instead of the one with our own relay. */
   readonly derpMap?: { readonly Regions: Readonly<Record<string, DerpRegion>> };
+  /** Regions of our own (DERP_REGIONS), instead of the one that comes by itself. */
+  readonly derpRegions?: readonly object[];
   readonly httpPort?: number;
   readonly httpsPort?: number;
   readonly workerPort?: number;
@@ -88,7 +90,8 @@ export async function startFlarescale(options: FlarescaleOptions = {}): Promise<
       `--worker-port=${ports.workerPort}`,
       `--stun-port=${ports.stunPort || "off"}`,
       `--hostname=${options.hostname ?? listen}`,
-      ...(options.derpMap ? [`--derp-map=${derpMapFile(stateDir, options.derpMap)}`] : []),
+      ...(options.derpMap ? [`--derp-map=${jsonFile(stateDir, "derp-map", options.derpMap)}`] : []),
+      ...(options.derpRegions ? [`--derp-regions=${jsonFile(stateDir, "derp-regions", options.derpRegions)}`] : []),
       ...(options.args ?? []),
     ],
     onLine: (line) => {
@@ -118,9 +121,9 @@ async function portsOf(options: FlarescaleOptions) {
   };
 }
 
-function derpMapFile(dir: string, derpMap: object): string {
-  const path = join(dir, "derp-map.json");
-  writeFileSync(path, JSON.stringify(derpMap));
+function jsonFile(dir: string, name: string, content: object): string {
+  const path = join(dir, `${name}.json`);
+  writeFileSync(path, JSON.stringify(content));
   return path;
 }
 

@@ -79,7 +79,7 @@ export class Traffic {
         this.#forward(source, bytes);
         return;
       case FrameType.PING:
-        source.post(encodePong(pingNonce(frame)));
+        this.#answer(source, encodePong(pingNonce(frame)));
         return;
       case FrameType.PONG:
         source.acknowledge(pingNonce(frame));
@@ -126,6 +126,12 @@ export class Traffic {
     this.#statistics.bytesRelayed += packet.length;
     if (receiver.isOpen) this.#outbox.add(receiver, packet);
     else this.#statistics.packetsDropped += receiver.enqueue(packet.slice(), isDiscoPacket(packet));
+  }
+
+  /** Puts a frame of ours among the packets, so that a message full of pings is answered with one message. */
+  #answer(source: Connection, frame: Uint8Array): void {
+    if (source.isOpen) this.#outbox.add(source, frame);
+    else source.enqueue(frame, true);
   }
 
   #reportAbsent(source: Connection, frame: Uint8Array, keyAt: number): void {
