@@ -1,5 +1,7 @@
 // The first administrator of a fresh tailnet, and an auth key made with that administrator's token: what turns a running
 // Worker into one that a person can use at once.
+import { randomBytes } from "node:crypto";
+import { mintToken } from "../../worker/tailnet/entities/secret-token.ts";
 import {
   type Credentials,
   credentialsFile,
@@ -11,19 +13,30 @@ import {
 const LOGIN_NAME = "admin@localhost";
 const AUTH_KEY_LIFETIME_SECONDS = 86_400;
 
-/** The administrator's API token; creates the administrator the first time and keeps the token in the folder.
+/** The administrator's API token; creates the administrator the first time. The token is made here and kept in the
+ *  folder before the Worker hears of it: a start that dies in between leaves a token that the next one can use.
  *  @throws when the Worker refuses. */
 export async function administratorToken(workerUrl: string, folder: StateFolder): Promise<string> {
   const credentials: Credentials = readCredentials(folder);
-  if (credentials.apiToken) return credentials.apiToken;
-  const { apiToken } = await post<{ apiToken: string }>(
+  if (credentials.apiToken !== undefined && (await isValid(workerUrl, credentials.apiToken))) {
+    return credentials.apiToken;
+  }
+  const apiToken = credentials.apiToken ?? mintToken("api", randomBytes).text;
+  writeCredentials(folder, { ...credentials, apiToken });
+  await post(
     `${workerUrl}/api/v2/bootstrap`,
     credentials.bootstrapSecret,
-    { loginName: LOGIN_NAME },
-    "the first administrator could not be created",
+    { loginName: LOGIN_NAME, apiToken },
+    `the first administrator could not be created with the token in ${credentialsFile(folder)}`,
   );
-  writeCredentials(folder, { ...credentials, apiToken });
   return apiToken;
+}
+
+async function isValid(workerUrl: string, apiToken: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${apiToken}` };
+  const response = await fetch(`${workerUrl}/api/v2/tailnet/-/devices?limit=1`, { headers });
+  await response.body?.cancel();
+  return response.ok;
 }
 
 /** A new auth key: reusable for a day, and its nodes need no approval. @throws when the Worker refuses. */

@@ -2,7 +2,7 @@
 // the first administrator, the generated bundle and configuration. One stack at a time may use it: two workerd
 // processes on one set of databases would lose data, so the folder names the processes that hold it.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Places inside a state folder; all absolute. */
@@ -18,7 +18,7 @@ export interface StateFolder {
 export interface Credentials {
   /** Allows the creation of the first administrator, once. */
   readonly bootstrapSecret: string;
-  /** Token of that administrator, once there is one. */
+  /** Token of that administrator; kept before the Worker hears of it. */
   readonly apiToken?: string;
 }
 
@@ -67,7 +67,10 @@ export function readCredentials(folder: StateFolder): Credentials {
 
 /** Keeps the credentials. */
 export function writeCredentials(folder: StateFolder, credentials: Credentials): void {
-  writeFileSync(credentialsFile(folder), `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
+  // In one step: a process that dies while it writes must not leave half a file in place of a whole one.
+  const temporary = `${credentialsFile(folder)}.${process.pid}`;
+  writeFileSync(temporary, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flush: true });
+  renameSync(temporary, credentialsFile(folder));
 }
 
 /** The file that the credentials are in, to tell a person. */

@@ -100,6 +100,22 @@ test("continues a second time where the first one stopped, and ends on SIGINT", 
   expect(after.pids.filter(isAlive)).toEqual([]);
 });
 
+test("recovers when it died before the Worker heard of the first administrator", async () => {
+  const first = start("lost");
+  const before = await ready(first);
+  first.npm.kill("SIGTERM");
+  await first.ended;
+  // As a start leaves the folder that wrote the token down and died before the Worker had it.
+  const lost = path.join(folder, "lost");
+  rmSync(path.join(lost, "worker"), { recursive: true });
+  const second = start("lost");
+  const after = await ready(second);
+  expect(after.apiToken).toBe(before.apiToken);
+  expect(await devices(after)).toBe(200);
+  second.npm.kill("SIGTERM");
+  await second.ended;
+});
+
 test("refuses a state folder that another start uses", async () => {
   const first = start("three");
   await ready(first);

@@ -51,8 +51,8 @@ export class Access {
   }
 
   /** Makes the first administrator; works once. */
-  bootstrap(loginName: string): Outcome<{ readonly user: User; readonly text: string }> {
-    return this.#context.execute((tailnet, context) => bootstrap(tailnet, loginName, context));
+  bootstrap(loginName: string, apiToken?: string): Outcome<{ readonly user: User; readonly text: string }> {
+    return this.#context.execute((tailnet, context) => bootstrap(tailnet, loginName, context, apiToken));
   }
 
   /** The actor behind a token, and whom its requests are counted for. */

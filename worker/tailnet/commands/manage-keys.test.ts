@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DAY, TestTailnet } from "../../../test/support/tailnet-builder.ts";
-import { matchesHash, splitToken } from "../entities/secret-token.ts";
+import { hashSecret, matchesHash, splitToken } from "../entities/secret-token.ts";
 import { FIRST_USER_ID, type User } from "../entities/user.ts";
 import { userByLogin } from "../tailnet.ts";
 import { bootstrap, createApiToken, createAuthKey, createUser, revokeKey } from "./manage-keys.ts";
@@ -97,5 +97,17 @@ describe("bootstrap", () => {
     expect(t.tailnet.users.get(user.id)).toMatchObject({ role: "owner", loginName: "ann@example.com" });
     expect(t.tailnet.apiTokens.get(splitToken("api", text)?.id ?? "")?.userId).toBe(user.id);
     expect(t.refusal(bootstrap(t.tailnet, "bob@example.com", t.context)).reason).toBe("conflict");
+  });
+
+  it("takes a token that its caller made, and no other text", () => {
+    const t = new TestTailnet();
+    const text = `tskey-api-k${"A".repeat(11)}CNTRL-${"b".repeat(32)}`;
+    for (const wrong of ["", "secret", text.slice(0, -1), `${text}b`, text.replace("api", "auth")]) {
+      expect(t.refusal(bootstrap(t.tailnet, "ann@example.com", t.context, wrong)).reason).toBe("invalid");
+    }
+    expect(t.run(bootstrap(t.tailnet, "ann@example.com", t.context, text)).text).toBe(text);
+    expect([...t.tailnet.apiTokens.values()]).toMatchObject([
+      { id: `k${"A".repeat(11)}CNTRL`, hash: hashSecret("b".repeat(32)) },
+    ]);
   });
 });

@@ -2,7 +2,7 @@
 import { type Decision, decided, refused } from "../change.ts";
 import type { ApiToken } from "../entities/api-token.ts";
 import type { AuthKey } from "../entities/auth-key.ts";
-import { mintToken, randomText } from "../entities/secret-token.ts";
+import { adoptToken, mintToken, randomText } from "../entities/secret-token.ts";
 import type { User } from "../entities/user.ts";
 import { deniedTags } from "../tag-authority.ts";
 import { type Tailnet, userByLogin } from "../tailnet.ts";
@@ -76,33 +76,41 @@ export function createApiToken(
   user: User,
   description: string,
   context: CommandContext,
-  lifetimeMs = API_TOKEN_LIFETIME_MS,
 ): Decision<{ readonly token: ApiToken; readonly text: string }> {
-  const { id, text, hash } = mintToken("api", context.random);
-  const token: ApiToken = {
-    id,
-    hash,
-    userId: user.id,
-    description,
-    createdAt: context.now,
-    expiresAt: context.now + lifetimeMs,
-    revokedAt: null,
-  };
-  return decided({ token, text }, [{ type: "api-token-put", token }]);
+  const secret = mintToken("api", context.random);
+  const token = toApiToken(secret, { user, description, lifetimeMs: API_TOKEN_LIFETIME_MS }, context.now);
+  return decided({ token, text: secret.text }, [{ type: "api-token-put", token }]);
 }
 
-/** Makes the owner of a new tailnet with an API token; refused once there is a user. */
+/**
+ * Makes the owner of a new tailnet with an API token; refused once there is a user. Whoever cannot afford to lose the
+ * answer makes the token, keeps it and gives it along.
+ */
 export function bootstrap(
   tailnet: Tailnet,
   loginName: string,
   context: CommandContext,
+  apiToken?: string,
 ): Decision<{ readonly user: User; readonly text: string }> {
   if (tailnet.users.size > 0) return refused({ reason: "conflict", detail: "the first administrator exists already" });
+  const secret = apiToken === undefined ? mintToken("api", context.random) : adoptToken("api", apiToken);
+  if (secret === undefined) {
+    return refused({ reason: "invalid", detail: "apiToken must be tskey-api-k<11 characters>CNTRL-<32 characters>" });
+  }
   const made = createUser(tailnet, loginName, "owner", context);
   if (!made.ok) return made;
-  const token = createApiToken(made.result, "first administrator", context, ADMINISTRATOR_TOKEN_LIFETIME_MS);
-  if (!token.ok) return token;
-  return decided({ user: made.result, text: token.result.text }, [...made.changes, ...token.changes]);
+  const lifetimeMs = ADMINISTRATOR_TOKEN_LIFETIME_MS;
+  const token = toApiToken(secret, { user: made.result, description: "first administrator", lifetimeMs }, context.now);
+  return decided({ user: made.result, text: secret.text }, [...made.changes, { type: "api-token-put", token }]);
+}
+
+function toApiToken(
+  { id, hash }: { readonly id: string; readonly hash: string },
+  spec: { readonly user: User; readonly description: string; readonly lifetimeMs: number },
+  now: number,
+): ApiToken {
+  const { user, description, lifetimeMs } = spec;
+  return { id, hash, userId: user.id, description, createdAt: now, expiresAt: now + lifetimeMs, revokedAt: null };
 }
 
 /** Makes a user. Login names are kept in lower case, as identity providers spell one person's now this way, now that. */

@@ -31,6 +31,14 @@ export function mintToken(kind: TokenKind, random: Random): { id: string; text: 
   return { id, text: `tskey-${kind}-${id}-${secret}`, hash: hashSecret(secret) };
 }
 
+/** A token that somebody else made: its id and the hash to keep; undefined when no {@link mintToken} makes such a text. */
+export function adoptToken(kind: TokenKind, text: string): { id: string; text: string; hash: string } | undefined {
+  const parts = splitToken(kind, text);
+  return parts === undefined || parts.secret.length !== 32
+    ? undefined
+    : { id: parts.id, text, hash: hashSecret(parts.secret) };
+}
+
 /** Splits a token into id and secret; undefined when it is not of this kind. */
 export function splitToken(kind: TokenKind, text: string): { id: string; secret: string } | undefined {
   const match = /^tskey-([a-z]+)-(k[0-9A-Za-z]{9,12}CNTRL)-([0-9A-Za-z]{16,64})$/.exec(text);

@@ -22,6 +22,10 @@ const UserSchema = z
 
 const BootstrapRequest = z.object({
   loginName: z.string().openapi({ example: "admin@example.com", description: "Email address of the administrator." }),
+  apiToken: z.string().max(100).optional().openapi({
+    description:
+      "API token that the caller made and has kept, so that a lost answer loses nothing; absent: one is made.",
+  }),
 });
 
 const BootstrapReply = z.object({
@@ -49,13 +53,17 @@ bootstrapRoutes.openapi(bootstrap, async (c) => {
     if (seconds > 0) throw new RateLimitException(seconds);
     throw new HTTPException(401, { message: "bootstrap secret invalid" });
   }
-  const outcome = await administrationOf(c.env).access.bootstrap(c.req.valid("json").loginName);
+  const { loginName, apiToken } = c.req.valid("json");
+  const outcome = await administrationOf(c.env).access.bootstrap(loginName, apiToken);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   const { user, text } = outcome.result;
-  const { displayName, loginName, profilePicUrl, role } = user;
+  const { displayName, profilePicUrl, role } = user;
   const created = formatTime(user.createdAt);
   return c.json(
-    { apiToken: text, user: { id: user.stableId, displayName, loginName, profilePicUrl, created, role } },
+    {
+      apiToken: text,
+      user: { id: user.stableId, displayName, loginName: user.loginName, profilePicUrl, created, role },
+    },
     200,
   );
 });
