@@ -34,9 +34,9 @@ export async function administratorToken(workerUrl: string, folder: StateFolder)
 
 async function isValid(workerUrl: string, apiToken: string): Promise<boolean> {
   const headers = { authorization: `Bearer ${apiToken}` };
-  const response = await fetch(`${workerUrl}/api/v2/tailnet/-/devices?limit=1`, { headers });
+  const response = await fetch(`${workerUrl}/api/v2/tailnet/-/settings`, { headers });
   await response.body?.cancel();
-  return response.ok;
+  return response.status !== 401;
 }
 
 /** A new auth key: reusable for a day, and its nodes need no approval. @throws when the Worker refuses. */
