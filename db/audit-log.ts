@@ -1,5 +1,5 @@
 // The configuration audit log in SQLite. Entries are added in the transaction of the changes that they tell of.
-import { and, asc, gt, gte, lt, lte, or } from "drizzle-orm";
+import { and, asc, gt, gte, lt, lte, or, sql } from "drizzle-orm";
 import { AUDIT_MAX_EVENTS } from "../worker/protocol/limits.ts";
 import { AUDIT_RETENTION_MS, type AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Database } from "./open.ts";
@@ -23,16 +23,29 @@ export type NumberedAuditEvent = AuditEvent & { readonly id: number };
 export class AuditLog {
   readonly #db: Database;
 
+  // Prepared: a registration adds an entry, and building its two queries took more time than its own row.
+  readonly #insert;
+  readonly #remove;
+
   constructor(db: Database) {
     this.#db = db;
+    const names = ["at", "groupId", "origin", "actor", "target", "action", "before", "after"] as const;
+    const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+    this.#insert = db
+      .insert(auditEvents)
+      .values(values as unknown as typeof auditEvents.$inferInsert)
+      .returning({ id: auditEvents.id })
+      .prepare();
+    const isOver = or(lte(auditEvents.id, sql.placeholder("lastId")), lt(auditEvents.at, sql.placeholder("oldest")));
+    this.#remove = db.delete(auditEvents).where(isOver).prepare();
   }
 
   /** Adds entries and removes those that are too old or too many. Runs inside the caller's transaction. */
   add(events: readonly AuditEvent[]): void {
     for (const { at, groupId, origin, actor, target, action, before = null, after = null } of events) {
       const row = { at, groupId, origin, actor, target, action, before, after };
-      const { id } = this.#db.insert(auditEvents).values(row).returning({ id: auditEvents.id }).get();
-      this.#prune(id - AUDIT_MAX_EVENTS, at - AUDIT_RETENTION_MS);
+      const { id } = this.#insert.get(row);
+      this.#remove.run({ lastId: id - AUDIT_MAX_EVENTS, oldest: at - AUDIT_RETENTION_MS });
     }
   }
 
@@ -45,10 +58,5 @@ export class AuditLog {
       ...(before !== null && { before }),
       ...(after !== null && { after }),
     }));
-  }
-
-  #prune(lastId: number, before: number): void {
-    const isOver = or(lte(auditEvents.id, lastId), lt(auditEvents.at, before));
-    this.#db.delete(auditEvents).where(isOver).run();
   }
 }

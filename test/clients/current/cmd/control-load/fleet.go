@@ -24,6 +24,8 @@ const (
 	herd = 128
 	// timeout is how long one command may take before it fails.
 	timeout = 2 * time.Minute
+	// newsTimeout is how long news may take to reach every node.
+	newsTimeout = 20 * time.Second
 )
 
 // httpRequest is a call of the server's REST API.
@@ -219,6 +221,8 @@ func (f *fleet) watch(marker string, without *node) func(context.Context, time.T
 				n.watch.Store(nil)
 			}
 		}()
+		ctx, cancel := context.WithTimeout(ctx, newsTimeout)
+		defer cancel()
 		select {
 		case <-all:
 		case <-ctx.Done():
