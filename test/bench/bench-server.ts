@@ -7,7 +7,7 @@ export interface BenchServer {
   readonly name: "flarescale" | "headscale";
   readonly load: Load;
   readonly processes: ServerProcesses;
-  /** Origins that the fleet uses, in turn, by the name of the way; the first way is the usual one. */
+  /** Origins that the fleet uses, in turn, by the name of the way; the last way is the usual one. */
   readonly ways: ReadonlyMap<string, readonly string[]>;
   /** Memory before the first node. */
   readonly emptyKb: { readonly server: number; readonly gateways: number };

@@ -26,9 +26,9 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
     load,
     processes,
     ways: new Map([
-      ["through one gateway", urls.slice(0, 1)],
-      ["through two gateways", urls],
       ["directly", [workerUrl.replace("http:", "ws:")]],
+      ["through two gateways", urls],
+      ["through one gateway", urls.slice(0, 1)],
     ]),
     emptyKb: { server: residentKb(processes.server), gateways: residentKb(processes.gateways) },
     setPolicy: (lastPort) => {

@@ -25,7 +25,7 @@ Usage: npm run bench -- [options]
 
   --headscale BINARY  a headscale binary to measure too; docs/performance.md says how to build one
   --nodes COUNTS      sizes of the tailnet, rising, separated by commas (default 100,300,1000)
-  --repeats N         how often each event is repeated (default 5)
+  --repeats N         how often each event is repeated (default 3)
   --idle-seconds N    length of the idle row (default 47: one keep-alive)
   --no-relay          leave out the relay against stock derper
   --no-gateway        leave out throughput and memory of the gateway by itself
@@ -40,7 +40,7 @@ await runCommand(async () => {
     options: {
       headscale: { type: "string" },
       nodes: { type: "string", default: "100,300,1000" },
-      repeats: { type: "string", default: "5" },
+      repeats: { type: "string", default: "3" },
       "idle-seconds": { type: "string", default: "47" },
       gateway: { type: "boolean", default: true },
       relay: { type: "boolean", default: true },
