@@ -6,7 +6,7 @@ import type { PolicyEffect } from "../worker/policy/engine.ts";
 import { unreachable } from "../worker/protocol/errors.ts";
 import type { AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Change, Counters, PolicyVersion } from "../worker/tailnet/change.ts";
-import type { RecordPut } from "../worker/tailnet/entities/configuration/collections.ts";
+import type { CollectionName, RecordPut } from "../worker/tailnet/entities/configuration/collections.ts";
 import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/settings.ts";
 import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
 import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
@@ -126,6 +126,7 @@ export class TailnetStore {
         return;
       case "node-removed":
         this.#nodes.remove(change.id);
+        this.#removeRecord("service-reports", String(change.id));
         return;
       case "user-put":
         this.#put.user(change.user);
@@ -161,10 +162,7 @@ export class TailnetStore {
         return;
       }
       case "record-removed":
-        this.#db
-          .delete(schema.records)
-          .where(and(eq(schema.records.collection, change.collection), eq(schema.records.id, change.id)))
-          .run();
+        this.#removeRecord(change.collection, change.id);
         return;
       case "ssh-check-put":
         this.#put.sshCheck(change.check);
@@ -191,6 +189,14 @@ export class TailnetStore {
         unreachable(change);
         return;
     }
+  }
+
+  #removeRecord(collection: CollectionName, id: string): void {
+    const { records } = schema;
+    this.#db
+      .delete(records)
+      .where(and(eq(records.collection, collection), eq(records.id, id)))
+      .run();
   }
 
   #readState(): { settings: Settings; counters: Counters } {

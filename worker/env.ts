@@ -12,8 +12,6 @@ import { DERP_MIN_RATE, DERP_REGION_RATE } from "./protocol/limits.ts";
 export interface Settings extends Deployment {
   /** Origin for links that people open; empty: the origin of the request. */
   readonly publicUrl: string;
-  /** Login server that native clients use, for texts; empty: `publicUrl`. */
-  readonly controlUrl: string;
   /** Lets its holder create the first administrator; empty: nobody can. */
   readonly bootstrapSecret: string;
   /** Requests to the API that each credential may make per second, with bursts of five times as many; 0: any number. */

@@ -7,7 +7,8 @@ import { isTest, type SourceFile } from "./source-files.ts";
 /** Longest source file, in lines. */
 export const MAX_LINES = 500;
 
-const VAGUE_NAMES = /(^|-)(utils?|helpers?|managers?|services?|common|misc|shared)(-|$)/;
+// Services, in the plural or before another word, are what Tailscale calls by that name.
+const VAGUE_NAMES = /(^|-)(utils?|helpers?|managers?|common|misc|shared)(-|$)|(^|-)service$/;
 
 /** What is wrong with the form of a file. */
 export function formProblems(file: SourceFile): string[] {

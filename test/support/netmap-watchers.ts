@@ -12,6 +12,7 @@ import type { TestTailnet } from "./tailnet-builder.ts";
 
 /** A deployment with one relay region. */
 export const DEPLOYMENT: Deployment = {
+  controlUrl: "",
   tailnetName: "example.com",
   magicDnsSuffix: "tail.example.com",
   derpMap: {

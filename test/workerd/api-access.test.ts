@@ -21,6 +21,7 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   setDeviceName: ["POST", "/device/999/name", { name: "x" }],
   setDeviceTags: ["POST", "/device/999/tags", { tags: [] }],
   updateDeviceKey: ["POST", "/device/999/key", { keyExpiryDisabled: true }],
+  setDeviceIp: ["POST", "/device/999/ip", { ipv4: "100.64.0.99" }],
   listDeviceRoutes: ["GET", "/device/1/routes"],
   setDeviceRoutes: ["POST", "/device/999/routes", { routes: [] }],
   getDeviceAttributes: ["GET", "/device/1/attributes"],
@@ -67,6 +68,7 @@ const DEVICE_WRITING: Operation[] = [
   "setDeviceAttribute",
   "deleteDeviceAttribute",
   "batchUpdateDeviceAttributes",
+  "setDeviceIp",
 ];
 const POLICY_READING: Operation[] = ["getPolicyFile", "validatePolicyFile", "listPolicyVersions", "getPolicyVersion"];
 const EVERYTHING = Object.keys(OPERATIONS) as Operation[];
@@ -130,6 +132,7 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   setDeviceName: ["devices:core"],
   setDeviceTags: ["devices:core"],
   updateDeviceKey: ["devices:core"],
+  setDeviceIp: ["devices:core"],
   listDeviceRoutes: ["devices:routes:read"],
   setDeviceRoutes: ["devices:routes"],
   getDeviceAttributes: ["devices:posture_attributes:read"],

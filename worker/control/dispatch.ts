@@ -2,6 +2,7 @@
 // (control-protocol.md 1.7). Endpoints of features that do not exist here yet answer 501, unknown paths 404.
 import { MalformedRequest } from "../protocol/control/json.ts";
 import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
+import { SERVICE_REPORT_PATH, serviceReport } from "./c2n.ts";
 import {
   type ControlContext,
   type ControlHandler,
@@ -38,6 +39,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
 /** Endpoints whose paths go on after these words. */
 const PREFIXES: readonly (readonly [string, Endpoint])[] = [
   [SSH_ACTION_PATH, { method: "GET", handler: sshAction, bodyMax: 0 }],
+  [SERVICE_REPORT_PATH, { method: "POST", handler: serviceReport, bodyMax: OTHER_BODY_MAX }],
 ];
 
 /** Largest body that a path takes, bytes. Unknown paths may be replies to pings, which are large. */

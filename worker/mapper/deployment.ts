@@ -8,4 +8,6 @@ export interface Deployment {
   /** MagicDNS suffix, without dots at either end. */
   readonly magicDnsSuffix: string;
   readonly derpMap: DerpMap;
+  /** Login server that native clients use; empty: unknown. */
+  readonly controlUrl: string;
 }

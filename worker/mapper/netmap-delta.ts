@@ -98,6 +98,7 @@ export function netmapDeltas(tailnet: Tailnet, effects: Effects, watching: Watch
   if (effects.derpMapBefore !== undefined && !hasSameRelays(effects.derpMapBefore, tailnet)) {
     for (const id of watching.keys()) mark(deltas.ofSelf(id), "hasNewDerpMap");
   }
+  addChangedServices(tailnet, effects, watching, deltas);
   return deltas.byViewer;
 }
 
@@ -170,6 +171,23 @@ function addChangedSettings(tailnet: Tailnet, before: Settings, watching: Watchi
     if (hasNewDns) mark(deltas.ofSelf(id), "hasNewDns");
     if (hasNewSelf) mark(deltas.ofSelf(id), "hasNewSelf");
   }
+}
+
+/** Names of Services are resolved by those who can reach a host, which any change of peers may change. */
+function addChangedServices(
+  tailnet: Tailnet,
+  { collections, policy }: Effects,
+  watching: Watching,
+  deltas: Deltas,
+): void {
+  const { services, "service-reports": reports } = tailnet.records;
+  const isChanged = collections.has("services") || collections.has("service-reports");
+  if (!isChanged && (services.size === 0 || policy.length === 0)) return;
+  for (const id of reports.keys()) if (isChanged) mark(deltas.ofSelf(Number(id)), "hasNewSelf");
+  if (isChanged) for (const id of watching.keys()) mark(deltas.of(id), "hasNewDns");
+  else
+    for (const delta of deltas.byViewer.values())
+      if (delta.wholePeers.size + delta.removedPeers.size > 0) delta.hasNewDns = true;
 }
 
 function hasSameDns(before: Settings, after: Settings): boolean {

@@ -5,7 +5,9 @@ import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-ver
 import { type DerpOverlay, overlayDerpMap, withoutPins } from "../protocol/control/derp-map.ts";
 import type { FilterRule } from "../protocol/control/filter-rule.ts";
 import { formatTime } from "../protocol/control/json.ts";
+import { type Service, serviceLabel } from "../tailnet/entities/configuration/virtual-address.ts";
 import { isServed, type Node, type NodeId } from "../tailnet/entities/node.ts";
+import { hostedServices } from "../tailnet/service-hosts.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import type { Deployment } from "./deployment.ts";
 import type { NetmapDelta } from "./netmap-delta.ts";
@@ -157,11 +159,16 @@ export class NetmapEncoder {
     return isOld ? this.#derpMap.withoutPins : this.#derpMap.full;
   }
 
-  #dns({ settings }: Tailnet, node: Node): string {
+  #dns(tailnet: Tailnet, node: Node): string {
+    const { settings } = tailnet;
     const { magicDnsSuffix } = this.#deployment;
-    if (!settings.isHttpsOn) return this.#text(settings, () => toDnsConfig(settings, { magicDnsSuffix }));
-    const certDomains = [fullName(node, magicDnsSuffix)];
-    return JSON.stringify(toDnsConfig(settings, { magicDnsSuffix, certDomains }));
+    const services = visibleServices(tailnet, node);
+    if (!settings.isHttpsOn && services.length === 0) {
+      return this.#text(settings, () => toDnsConfig(settings, { magicDnsSuffix }));
+    }
+    const hosted = hostedServices(tailnet, node).map(({ name }) => `${serviceLabel(name)}.${magicDnsSuffix}`);
+    const certDomains = settings.isHttpsOn ? [fullName(node, magicDnsSuffix), ...hosted] : [];
+    return JSON.stringify(toDnsConfig(settings, { magicDnsSuffix, services, certDomains }));
   }
 
   /** JSON of what is derived from `source`, which never changes once it is made. */
@@ -170,6 +177,16 @@ export class NetmapEncoder {
     this.#texts.set(source, text);
     return text;
   }
+}
+
+/** Services that a node hosts, or reaches on a peer. */
+function visibleServices(tailnet: Tailnet, node: Node): readonly Service[] {
+  const { services, "service-reports": reports } = tailnet.records;
+  if (services.size === 0) return [];
+  const hosts = [...reports.keys()].map(Number);
+  const routes = new Set(hosts.flatMap((host) => tailnet.engine.peerRoutes(node.id, host).allowed));
+  const own = hostedServices(tailnet, node);
+  return [...services.values()].filter((service) => own.includes(service) || routes.has(`${service.ipv4}/32`));
 }
 
 /** Tells views of one record apart; empty for a node with both addresses and nothing special, as nearly all are. */

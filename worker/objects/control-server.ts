@@ -24,6 +24,7 @@ import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { answerSSHCheck } from "../tailnet/commands/check-ssh.ts";
+import { needsServiceReport } from "../tailnet/commands/configuration/report-services.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
 
 /** A client that has not opened its windows for this long is gone or hostile. */
@@ -297,6 +298,9 @@ export class ControlServer {
     }
     sessions.add({ connection, stream });
     connection.push(stream.id, first(), now);
+    const node = runtime.tailnet.nodes.get(stream.nodeId);
+    if (node === undefined || !needsServiceReport(runtime.tailnet, node)) return;
+    connection.push(stream.id, runtime.serviceQuestion(node, connection.state.publicOrigin), now);
   }
 
   /** A stream was ended by the client or with its socket. */

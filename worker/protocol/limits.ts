@@ -155,3 +155,10 @@ export const CREDENTIAL_MAX_TEXT = 1_024;
 /** Characters of a form that asks for an access token, and of the key set of an issuer. */
 export const TOKEN_FORM_MAX = 64 << 10;
 export const JWKS_MAX = 256 << 10;
+
+/** Services of a tailnet; each adds two addresses, two DNS records and, on hosts, two routes. */
+export const SERVICES_MAX = 1_000;
+/** Services, and ports of each, in one client's report. */
+export const SERVICE_REPORT_MAX = 100;
+/** Characters of the texts of a Service, its annotations in all included. */
+export const SERVICE_MAX_TEXT = 16 << 10;

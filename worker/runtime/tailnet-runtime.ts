@@ -8,9 +8,11 @@ import { netmapDeltas, withoutPeers } from "../mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
 import { toHex } from "../protocol/bytes.ts";
+import { askClient } from "../protocol/control/client-request.ts";
 import type { NodeKey } from "../protocol/keys.ts";
 import { auditChanges } from "../tailnet/audit/audit-changes.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
+import { needsServiceReport } from "../tailnet/commands/configuration/report-services.ts";
 import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
@@ -83,6 +85,27 @@ export class TailnetRuntime {
     this.#ports.clock.setDeadline(nextDeadline(this.tailnet));
   }
 
+  /** Asks nodes which Services they host, when they announce others than are known. */
+  #askForServices(effects: Effects, sessions: SessionIndex, now: number, touched: Set<ControlConnection>): void {
+    for (const { after } of effects.nodes.values()) {
+      const newest = after === null ? undefined : sessions.mapsOf(after.id).at(-1);
+      if (after === null || newest === undefined || !needsServiceReport(this.tailnet, after)) continue;
+      const { connection, stream } = newest;
+      connection.push(stream.id, this.serviceQuestion(after, connection.state.publicOrigin), now);
+      touched.add(connection);
+    }
+  }
+
+  /**
+   * A message that asks a node which Services it hosts. Clients send what they post to an `https` URL through Noise,
+   * whatever the scheme of the control server, and over the connection that they have when the host is the server's.
+   */
+  serviceQuestion(node: Node, origin: string): Uint8Array {
+    const { host } = new URL(this.#ports.deployment.controlUrl || origin);
+    const url = `https://${host}/machine/c2n/vip-services/${node.id}/${toHex(randomBytes(16))}`;
+    return mapFrame(askClient(url, "/vip-services"));
+  }
+
   #apply(actor: Actor, changes: readonly Change[], now: number): void {
     if (changes.length === 0) return;
     const groupId = () => toHex(randomBytes(16));
@@ -114,6 +137,7 @@ export class TailnetRuntime {
       if (losesItsKey(effect, now)) revoked.push(effect.before.nodeKey);
       if (endsStreams(effect, now)) this.#endStreams(effect.before, effect.after, now, touched);
     }
+    this.#askForServices(effects, sessions, now, touched);
     if (revoked.length > 0) this.#ports.revoke(revoked);
     for (const connection of touched) connection.flush();
     for (const id of effects.decidedLogins)

@@ -2,9 +2,10 @@
 import { parsePolicy } from "../policy/parse.ts";
 import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
-import { putRecord } from "./entities/configuration/collections.ts";
+import { type CollectionName, putRecord } from "./entities/configuration/collections.ts";
 import { type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { User } from "./entities/user.ts";
+import { servedPrefixes, withServices } from "./service-hosts.ts";
 import { followingUser, indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
 
 /** Applies changes in order. They have been stored, so nothing here may fail. */
@@ -67,11 +68,11 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       break;
     case "record-put":
       putRecord(tailnet.records, change);
-      effects.collections.add(change.collection);
+      noteRecord(tailnet, change.collection, effects);
       break;
     case "record-removed":
       tailnet.records[change.collection].delete(change.id);
-      effects.collections.add(change.collection);
+      noteRecord(tailnet, change.collection, effects);
       break;
     case "settings-put":
       effects.settingsBefore ??= tailnet.settings;
@@ -89,7 +90,7 @@ function putNode(tailnet: Tailnet, given: Node, effects: Effects): void {
   if (before !== null) unindexNode(tailnet, before);
   indexNode(tailnet, node);
   noteNode(effects, node.id, before, node);
-  if (takesPart(node)) effects.policy.push(tailnet.engine.setNode(policyNodeOf(node)));
+  if (takesPart(node)) effects.policy.push(tailnet.engine.setNode(policyNodeOf(node, servedPrefixes(tailnet, node))));
   else if (before !== null && takesPart(before)) effects.policy.push(tailnet.engine.removeNode(node.id));
 }
 
@@ -97,6 +98,7 @@ function removeNode(tailnet: Tailnet, id: NodeId, effects: Effects): void {
   const before = tailnet.nodes.get(id);
   if (before === undefined) return;
   unindexNode(tailnet, before);
+  tailnet.records["service-reports"].delete(String(id));
   noteNode(effects, id, before, null);
   if (takesPart(before)) effects.policy.push(tailnet.engine.removeNode(id));
 }
@@ -123,5 +125,24 @@ function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): v
   if (effects.derpMapBefore === undefined) effects.derpMapBefore = tailnet.compiledPolicy.network.derpMap;
   tailnet.compiledPolicy = parsed.policy;
   tailnet.policyFault = null;
-  effects.policy.push(tailnet.engine.setPolicy(parsed.policy));
+  effects.policy.push(tailnet.engine.setPolicy(withServices(parsed.policy, tailnet.records.services.values())));
+  placeHosts(tailnet, effects);
+}
+
+function noteRecord(tailnet: Tailnet, collection: CollectionName, effects: Effects): void {
+  effects.collections.add(collection);
+  if (collection !== "services" && collection !== "service-reports") return;
+  const resolved = withServices(tailnet.compiledPolicy, tailnet.records.services.values());
+  const hasNewAddresses = collection === "services" && resolved !== tailnet.compiledPolicy;
+  if (hasNewAddresses) effects.policy.push(tailnet.engine.setPolicy(resolved));
+  placeHosts(tailnet, effects);
+}
+
+/** Tells the policy engine which hosts serve which addresses now; those that serve the same as before cost nothing. */
+function placeHosts(tailnet: Tailnet, effects: Effects): void {
+  for (const id of tailnet.records["service-reports"].keys()) {
+    const node = tailnet.nodes.get(Number(id));
+    if (node === undefined || !takesPart(node)) continue;
+    effects.policy.push(tailnet.engine.setNode(policyNodeOf(node, servedPrefixes(tailnet, node))));
+  }
 }

@@ -12,6 +12,7 @@ import { PolicyEngine, type PolicyNode } from "../policy/engine.ts";
 import type { Policy } from "../policy/parse.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { Counters, PolicyVersion } from "./change.ts";
+import { pairedIpv6 } from "./entities/address-pool.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
 import { noRecords, putRecord, type RecordPut, type Records } from "./entities/configuration/collections.ts";
@@ -22,6 +23,7 @@ import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
 import type { User } from "./entities/user.ts";
+import { servedPrefixes, serviceByName, withServices } from "./service-hosts.ts";
 import { type PolicyFault, policyInForce } from "./stored-policy.ts";
 
 /** What is stored of a tailnet. */
@@ -79,6 +81,9 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   const users = [...stored.users];
   const usersById = new Map(users.map((user) => [user.id, user]));
   const nodes = [...stored.nodes].map((node) => followingUser(usersById, node));
+  const records = noRecords();
+  for (const record of stored.records ?? []) putRecord(records, record);
+  const world = { records, compiledPolicy: policy };
   const tailnet: Tailnet = {
     users: new Map(),
     nodes: new Map(),
@@ -87,7 +92,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     credentials: new Map([...stored.credentials].map((credential) => [credential.id, credential])),
     accessTokens: new Map([...stored.accessTokens].map((token) => [token.id, token])),
     pendings: new Map([...stored.pendings].map((pending) => [pending.id, pending])),
-    records: noRecords(),
+    records,
     sshChecks: new Map([...stored.sshChecks].map((check) => [check.id, check])),
     passedSSHChecks: new Map([...stored.passedSSHChecks].map((passed) => [passed.id, passed])),
     nodeByKey: new Map(),
@@ -102,13 +107,12 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     compiledPolicy: policy,
     policyFault: fault,
     engine: new PolicyEngine({
-      policy,
+      policy: withServices(policy, records.services.values()),
       users,
-      nodes: nodes.filter(takesPart).map(policyNodeOf),
+      nodes: nodes.filter(takesPart).map((node) => policyNodeOf(node, servedPrefixes(world, node))),
       primaries: stored.primaries,
     }),
   };
-  for (const record of stored.records ?? []) putRecord(tailnet.records, record);
   for (const user of users) indexUser(tailnet, user);
   for (const node of nodes) indexNode(tailnet, node);
   return tailnet;
@@ -120,15 +124,15 @@ export function followingUser(users: ReadonlyMap<number, User>, node: Node): Nod
   return isUserSuspended === node.isUserSuspended ? node : { ...node, isUserSuspended };
 }
 
-/** What the policy engine needs to know of a node. */
-export function policyNodeOf(node: Node): PolicyNode {
+/** What the policy engine needs to know of a node that serves `served` beside its own addresses. */
+export function policyNodeOf(node: Node, served: readonly string[] = []): PolicyNode {
   return {
     id: node.id,
     userId: node.userId,
     tags: node.tags,
     ipv4: node.ipv4,
     ipv6: node.ipv6,
-    routes: effectiveRoutes(node),
+    routes: served.length === 0 ? effectiveRoutes(node) : [...effectiveRoutes(node), ...served],
     isOnline: node.isOnline,
     attributes: postureOf(node.hostinfo, node.attributes),
   };
@@ -188,6 +192,28 @@ export function nodesOfMachine(tailnet: Tailnet, machineKey: MachineKey): Node[]
 export function nodeByPublicId(tailnet: Tailnet, id: string): Node | undefined {
   const number = /^[1-9]\d{0,15}$/.test(id) ? Number(id) : tailnet.nodeByStableId.get(id);
   return number === undefined ? undefined : tailnet.nodes.get(number);
+}
+
+/** Tells whether a node or a Service has an IPv4 address. */
+export function isAddressTaken(tailnet: Tailnet, ipv4: string): boolean {
+  if (tailnet.nodeByIpv4.has(ipv4)) return true;
+  for (const service of tailnet.records.services.values()) if (service.ipv4 === ipv4) return true;
+  return false;
+}
+
+/** Tells whether an IPv4 address, or the IPv6 address that would go with it, is in use by a node or a Service. */
+export function isPairTaken(tailnet: Tailnet, ipv4: string): boolean {
+  if (isAddressTaken(tailnet, ipv4)) return true;
+  const ipv6 = pairedIpv6(ipv4);
+  for (const holders of [tailnet.nodes.values(), tailnet.records.services.values()]) {
+    for (const holder of holders) if (holder.ipv6 === ipv6) return true;
+  }
+  return false;
+}
+
+/** Tells whether a Service's name ends in a label, which no node may then have. */
+export function isServiceLabel(tailnet: Tailnet, label: string): boolean {
+  return serviceByName(tailnet, `svc:${label}`) !== undefined;
 }
 
 /** A user by login name, which is the same in upper and lower case. */

@@ -20,6 +20,14 @@ const READING = {
     listPostureIntegrations: ["GET", "/tailnet/-/posture/integrations"],
     getPostureIntegration: ["GET", "/posture/integrations/pUnknownCNTRL"],
   },
+  services: {
+    listVipServices: ["GET", "/tailnet/-/vip-services"],
+    getVipService: ["GET", "/tailnet/-/vip-services/svc:unknown"],
+    listServices: ["GET", "/tailnet/-/services"],
+    getService: ["GET", "/tailnet/-/services/svc:unknown"],
+    listServiceHosts: ["GET", "/tailnet/-/services/svc:unknown/devices"],
+    getServiceApproval: ["GET", "/tailnet/-/services/svc:unknown/device/1/approved"],
+  },
 } as const satisfies Record<string, Record<string, Request>>;
 
 const WRITING = {
@@ -30,6 +38,13 @@ const WRITING = {
     updateSplitDns: ["PATCH", "/tailnet/-/dns/split-dns", NOTHING],
     setSplitDns: ["PUT", "/tailnet/-/dns/split-dns", NOTHING],
     setDnsConfiguration: ["POST", "/tailnet/-/dns/configuration", NOTHING],
+  },
+  services: {
+    putVipService: ["PUT", "/tailnet/-/vip-services/svc:a", { name: "svc:b" }],
+    deleteVipService: ["DELETE", "/tailnet/-/vip-services/svc:unknown"],
+    putService: ["PUT", "/tailnet/-/services/svc:a", { name: "svc:b" }],
+    deleteService: ["DELETE", "/tailnet/-/services/svc:unknown"],
+    setServiceApproval: ["POST", "/tailnet/-/services/svc:unknown/device/1/approved", { approved: true }],
   },
   settings: { updateTailnetSettings: ["PATCH", "/tailnet/-/settings", NOTHING] },
   account_settings: {
@@ -49,10 +64,12 @@ export const RESOURCE_REQUESTS = {
   ...READING.dns,
   ...READING.account_settings,
   ...READING.feature_settings,
+  ...READING.services,
   ...WRITING.dns,
   ...WRITING.settings,
   ...WRITING.account_settings,
   ...WRITING.feature_settings,
+  ...WRITING.services,
 } as const;
 
 type ResourceOperation = keyof typeof RESOURCE_REQUESTS;
@@ -79,7 +96,7 @@ export const MAY_RESOURCES: Record<Role, readonly ResourceOperation[]> = {
   owner: names(RESOURCE_REQUESTS),
   admin: names(RESOURCE_REQUESTS),
   "it-admin": [...READ_ALL, ...names(WRITING.settings, WRITING.feature_settings)],
-  "network-admin": [...READ_ALL, ...names(WRITING.dns, WRITING.settings)],
+  "network-admin": [...READ_ALL, ...names(WRITING.dns, WRITING.settings, WRITING.services)],
   "billing-admin": ["getTailnetSettings", ...names(READING.account_settings, WRITING.account_settings)],
   auditor: READ_ALL,
   member: ["getTailnetSettings"],

@@ -12,6 +12,7 @@ import { Logins } from "./logins.ts";
 import { PolicyFile } from "./policy-file.ts";
 import { PostureIntegrations } from "./posture-integrations.ts";
 import { type AdministrationPorts, ResourceContext } from "./resource-context.ts";
+import { Services } from "./services.ts";
 import { TailnetSettings } from "./tailnet-settings.ts";
 import { Users } from "./users.ts";
 
@@ -25,6 +26,7 @@ const RESOURCES = {
   logins: Logins,
   policyFile: PolicyFile,
   postureIntegrations: PostureIntegrations,
+  services: Services,
   tailnetSettings: TailnetSettings,
   users: Users,
 } as const satisfies Record<string, new (context: ResourceContext) => object>;

@@ -17,6 +17,7 @@ import {
   authorizeNode,
   deleteNode,
   expireNode,
+  readdressNode,
   renameNode,
   setKeyExpiryDisabled,
   tagNode,
@@ -49,6 +50,7 @@ export type DeviceAction =
   | { readonly type: "authorize"; readonly isAuthorized: boolean }
   | { readonly type: "disable-key-expiry"; readonly isDisabled: boolean }
   | { readonly type: "rename"; readonly name: string }
+  | { readonly type: "readdress"; readonly ipv4: string }
   | { readonly type: "tag"; readonly tags: readonly string[] };
 
 /** The devices of a tailnet. */
@@ -136,6 +138,8 @@ export class Devices {
         return setKeyExpiryDisabled(node, action.isDisabled);
       case "rename":
         return renameNode(tailnet, node, action.name, settings.magicDnsSuffix);
+      case "readdress":
+        return readdressNode(tailnet, node, action.ipv4);
       case "tag":
         return tagNode(tailnet, node, action.tags, context);
     }

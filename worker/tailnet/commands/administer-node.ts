@@ -2,10 +2,11 @@
 import { formatPrefix, maskPrefix, parsePrefix } from "../../protocol/ip.ts";
 import { type Decision, decided, refused } from "../change.ts";
 import type { Actor } from "../entities/actor.ts";
+import { isAllocatable } from "../entities/address-pool.ts";
 import type { Node } from "../entities/node.ts";
 import { isLabel, labelOf } from "../entities/node-name.ts";
 import { deniedTags } from "../tag-authority.ts";
-import type { Tailnet } from "../tailnet.ts";
+import { isAddressTaken, isServiceLabel, type Tailnet } from "../tailnet.ts";
 import { approveAdvertised } from "./auto-approval.ts";
 import { freeName } from "./describe-node.ts";
 import { expireKey } from "./log-out-node.ts";
@@ -25,6 +26,16 @@ export function authorizeNode(node: Node, isAuthorized: boolean): Decision<Node>
   return put({ ...node, isAuthorized });
 }
 
+/** Gives a node another IPv4 address; the IPv6 address stays. */
+export function readdressNode(tailnet: Tailnet, node: Node, ipv4: string): Decision<Node> {
+  if (ipv4 === node.ipv4) return decided(node);
+  if (!isAllocatable(ipv4)) {
+    return refused({ reason: "invalid", detail: "ipv4: not an address of 100.64.0.0/10 that a device may have" });
+  }
+  if (isAddressTaken(tailnet, ipv4)) return refused({ reason: "conflict", detail: "address is already taken" });
+  return put({ ...node, ipv4 });
+}
+
 /** Switches key expiry off or on again; the stored expiry is kept. */
 export function setKeyExpiryDisabled(node: Node, isKeyExpiryDisabled: boolean): Decision<Node> {
   return put({ ...node, isKeyExpiryDisabled });
@@ -39,7 +50,7 @@ export function renameNode(tailnet: Tailnet, node: Node, name: string, suffix: s
     return refused({ reason: "invalid", detail: `name must be a DNS label, for example "${labelOf(label)}"` });
   }
   const holder = tailnet.nodeByName.get(label);
-  if (holder !== undefined && holder !== node.id)
+  if ((holder !== undefined && holder !== node.id) || isServiceLabel(tailnet, label))
     return refused({ reason: "conflict", detail: "name is already taken" });
   return put({ ...node, name: label, isNameFixed: true });
 }

@@ -3,7 +3,7 @@ import { mayAssignTag } from "../../policy/authority.ts";
 import { type Hostinfo, hostnameOf, preferredDerp, requestedTags } from "../../protocol/control/hostinfo.ts";
 import { isTagged, type Node } from "../entities/node.ts";
 import { labelOf, uniqueLabel } from "../entities/node-name.ts";
-import type { Tailnet } from "../tailnet.ts";
+import { isServiceLabel, type Tailnet } from "../tailnet.ts";
 
 /**
  * The node with what its Hostinfo says; the same record when that is nothing new. A NetInfo that is left out stays. The
@@ -27,7 +27,7 @@ export function describeNode(tailnet: Tailnet, node: Node, hostinfo: Hostinfo, v
 export function freeName(tailnet: Tailnet, hostinfo: Hostinfo, self: Node | null): string {
   return uniqueLabel(labelOf(hostnameOf(hostinfo)), (label) => {
     const holder = tailnet.nodeByName.get(label);
-    return holder !== undefined && holder !== self?.id;
+    return (holder !== undefined && holder !== self?.id) || isServiceLabel(tailnet, label);
   });
 }
 

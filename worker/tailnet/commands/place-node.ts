@@ -9,7 +9,7 @@ import type { Actor } from "../entities/actor.ts";
 import { allocateAddresses } from "../entities/address-pool.ts";
 import { hasSameOwner, type Node } from "../entities/node.ts";
 import { type Random, randomText } from "../entities/secret-token.ts";
-import { nodeByKey, nodesOfMachine, type Tailnet } from "../tailnet.ts";
+import { isPairTaken, nodeByKey, nodesOfMachine, type Tailnet } from "../tailnet.ts";
 import { approveAdvertised } from "./auto-approval.ts";
 import { describeNode, freeName } from "./describe-node.ts";
 import { withSignOfLife, withStreamsEnded } from "./presence.ts";
@@ -86,7 +86,7 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
   const { counters } = tailnet;
   const addresses = allocateAddresses(counters.nextAddress, {
     within: addressPoolOf(tailnet, login),
-    isTaken: (ipv4) => tailnet.nodeByIpv4.has(ipv4),
+    isTaken: (ipv4) => isPairTaken(tailnet, ipv4),
   });
   if (addresses === undefined) return refused({ reason: "addresses-exhausted" });
   const node = approveAdvertised(tailnet, null, {

@@ -5,6 +5,7 @@ import { type Decision, decided } from "../change.ts";
 import type { Node } from "../entities/node.ts";
 import type { Tailnet } from "../tailnet.ts";
 import { approveAdvertised } from "./auto-approval.ts";
+import { forgottenReport } from "./configuration/report-services.ts";
 import { describeNode, retag } from "./describe-node.ts";
 import { expireKey } from "./log-out-node.ts";
 
@@ -18,5 +19,5 @@ export function updateNode(tailnet: Tailnet, node: Node, request: MapRequest, no
     return decided(node);
   }
   const updated = approveAdvertised(tailnet, node, { ...described, discoKey, endpoints: request.endpoints });
-  return decided(updated, [{ type: "node-put", node: updated }]);
+  return decided(updated, [{ type: "node-put", node: updated }, ...forgottenReport(tailnet, updated)]);
 }

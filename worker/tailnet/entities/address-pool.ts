@@ -19,11 +19,25 @@ function ipv4Of(index: number): string | undefined {
   return `100.${second}.${third}.${fourth}`;
 }
 
+/** Tells whether an address may be given to a node or a Service: in the pool and not reserved. */
+export function isAllocatable(ipv4: string): boolean {
+  const match = /^100\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(ipv4);
+  if (match === null) return false;
+  const [second, third, fourth] = match.slice(1).map(Number) as [number, number, number];
+  return second >= 64 && second <= 127 && ipv4Of(((second - 64) << 16) | (third << 8) | fourth) === ipv4;
+}
+
 /** IPv6 address that goes with an index. */
 function ipv6Of(index: number): string {
   const high = index >>> 16;
   const low = (index & 0xffff).toString(16);
   return high === 0 ? IPV6_PREFIX + low : `${IPV6_PREFIX}${high.toString(16)}:${low}`;
+}
+
+/** IPv6 address that goes with an IPv4 address of the pool. */
+export function pairedIpv6(ipv4: string): string {
+  const [, second = 0, third = 0, fourth = 0] = ipv4.split(".").map(Number);
+  return ipv6Of(((second - 64) << 16) | (third << 8) | fourth);
 }
 
 /** An address pair and the index to start from the next time. */

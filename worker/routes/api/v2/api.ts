@@ -14,6 +14,7 @@ import { keyRoutes } from "./keys/keys.ts";
 import { tokenRoutes } from "./oauth/token.ts";
 import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { postureIntegrationRoutes } from "./posture-integrations.ts";
+import { serviceRoutes } from "./services.ts";
 import { settingsRoutes } from "./settings.ts";
 import { userRoutes } from "./users/users.ts";
 
@@ -48,7 +49,8 @@ apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
-for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes]) apiRoutes.route("/", routes);
+for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes, serviceRoutes])
+  apiRoutes.route("/", routes);
 apiRoutes.route("/", userRoutes);
 apiRoutes.route("/", tokenRoutes);
 apiRoutes.route("/", tokenExchangeRoutes);

@@ -88,6 +88,15 @@ const updateDeviceKey = apiRoute("updateDeviceKey", {
   responses: done,
 });
 
+const setDeviceIp = apiRoute("setDeviceIp", {
+  method: "post",
+  path: "/device/{deviceId}/ip",
+  tags: TAGS,
+  summary: "Give a device another IPv4 address",
+  request: { params, body: body(z.object({ ipv4: z.string() })) },
+  responses: done,
+});
+
 /** Devices: list, show, change, delete. */
 export const deviceRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
@@ -134,6 +143,10 @@ deviceRoutes.openapi(setDeviceTags, async (c) => {
 deviceRoutes.openapi(updateDeviceKey, async (c) => {
   const isDisabled = c.req.valid("json").keyExpiryDisabled;
   return c.json(await change(c, { type: "disable-key-expiry", isDisabled }), 200);
+});
+
+deviceRoutes.openapi(setDeviceIp, async (c) => {
+  return c.json(await change(c, { type: "readdress", ipv4: c.req.valid("json").ipv4 }), 200);
 });
 
 async function change(

@@ -36,6 +36,9 @@ export interface ServiceReport {
   readonly services: readonly ReportedService[];
 }
 
+/** The sentinel among a Service's ports: whatever a host serves will do. */
+export const ANY_PORTS = "do-not-validate";
+
 /** The DNS label of a Service's name. */
 export function serviceLabel(name: string): string {
   return name.slice("svc:".length);
