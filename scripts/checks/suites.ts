@@ -23,7 +23,7 @@ export const SUITES: readonly Suite[] = [
   ...QUICK_SUITES,
   commandSuite("bundle", ["node scripts/bundle-budget.ts"], { show: true }),
   commandSuite("clients", ["node test/clients/build.ts"], { timeLimitMinutes: 20 }),
-  commandSuite("bench", ["node test/bench/main.ts --nodes=25 --repeats=1 --idle-seconds=1 --no-gateway"]),
+  commandSuite("bench", ["node test/bench/main.ts --nodes=25 --repeats=1 --idle-seconds=1 --no-gateway --no-relay"]),
   withSystemPackages(vitestSuite("e2e", 30)),
 ];
 
