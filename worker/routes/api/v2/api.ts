@@ -1,6 +1,9 @@
 // The public API (api-v2.md): its resources, its description, and what is the same for every answer.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { onError, onNotFound } from "../../../middleware/on-error.ts";
+import { requestId } from "../../../middleware/request-id.ts";
 import { aclRoutes } from "./acl.ts";
 import { aclVersionRoutes } from "./acl-versions.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
@@ -80,3 +83,10 @@ function describe() {
   });
   return description;
 }
+
+/** The public API, a program of its own: the Worker loads it for its first request (worker/index.ts). */
+export const api = new Hono<{ Bindings: Env }>();
+api.onError(onError);
+api.notFound(onNotFound);
+api.use(requestId);
+api.route("/api/v2", apiRoutes);
