@@ -31,6 +31,7 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   getPolicyFile: ["GET", "/tailnet/-/acl"],
   setPolicyFile: ["POST", "/tailnet/-/acl", "{"],
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
+  previewPolicyFile: ["POST", "/tailnet/-/acl/preview?type=user&previewFor=a@example.com", "{}"],
   listPolicyVersions: ["GET", "/tailnet/-/acl/versions"],
   getPolicyVersion: ["GET", "/tailnet/-/acl/versions/999"],
   restorePolicyVersion: ["POST", "/tailnet/-/acl/versions/999/restore"],
@@ -70,7 +71,13 @@ const DEVICE_WRITING: Operation[] = [
   "batchUpdateDeviceAttributes",
   "setDeviceIp",
 ];
-const POLICY_READING: Operation[] = ["getPolicyFile", "validatePolicyFile", "listPolicyVersions", "getPolicyVersion"];
+const POLICY_READING: Operation[] = [
+  "getPolicyFile",
+  "validatePolicyFile",
+  "previewPolicyFile",
+  "listPolicyVersions",
+  "getPolicyVersion",
+];
 const EVERYTHING = Object.keys(OPERATIONS) as Operation[];
 
 /** What each role may ask for (api-v2.md 1.11), written down apart from the table under test. */
@@ -142,6 +149,7 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   getPolicyFile: ["policy_file:read"],
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
+  previewPolicyFile: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

@@ -66,6 +66,8 @@ export interface AccessRule {
   readonly via: readonly string[];
   /** Postures of which a source node must meet one; null when none is asked for. */
   readonly postures: readonly Posture[] | null;
+  /** Sources, and destinations with what may be reached there, in the words of the file: for people. */
+  readonly written: { readonly sources: readonly string[]; readonly destinations: readonly string[] };
 }
 
 /** A named set of conditions on a node's attributes, all of which must hold. */

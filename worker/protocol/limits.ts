@@ -134,6 +134,8 @@ export const HOSTINFO_MAX_DEPTH = 16;
 
 /** Characters of a policy file. */
 export const POLICY_MAX_TEXT = 1 << 20;
+/** Login name, tag, or address with port, that a preview of the policy is for; in characters. */
+export const POLICY_MAX_PREVIEW_FOR = 512;
 
 /** Entries of the configuration audit log; the oldest go first. */
 export const AUDIT_MAX_EVENTS = 50_000;

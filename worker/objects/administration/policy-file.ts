@@ -2,10 +2,13 @@
 import type { PolicyVersionSummary } from "../../../db/policy-versions.ts";
 import { type PolicyProblem, parsePolicy } from "../../policy/parse.ts";
 import type { TestFailure } from "../../policy/policy-tests.ts";
+import { type PreviewSubject, previewRules, type RulePreview } from "../../policy/preview.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
 import { failedTests, setPolicy } from "../../tailnet/commands/set-policy.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
+import { takesPart } from "../../tailnet/entities/node.ts";
+import { policyNodeOf } from "../../tailnet/tailnet.ts";
 import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -16,6 +19,11 @@ export interface PolicyFindings {
   /** Tests that fail; none are run while there are errors. */
   readonly failures: readonly TestFailure[];
 }
+
+/** The rules that apply, or what is wrong with the file. */
+export type PreviewResult =
+  | ({ readonly ok: true } & RulePreview)
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /** The policy file of a tailnet. */
 export class PolicyFile {
@@ -68,6 +76,15 @@ export class PolicyFile {
     if (!parsed.ok) return { errors: parsed.problems, warnings: [], failures: [] };
     const failures = failedTests(this.#context.tailnet, parsed.policy);
     return { errors: [], warnings: parsed.warnings, failures };
+  }
+
+  /** The rules of a policy file that apply to somebody or something, were it in force now; changes nothing. */
+  preview(text: string, subject: PreviewSubject): PreviewResult {
+    const parsed = parsePolicy(text);
+    if (!parsed.ok) return { ok: false, problems: parsed.problems };
+    const { users, nodes } = this.#context.tailnet;
+    const taking = [...nodes.values()].filter(takesPart).map(policyNodeOf);
+    return { ok: true, ...previewRules(parsed.policy, subject, { users: users.values(), nodes: taking }) };
   }
 
   /** Runs tests, written as in the section `tests`, against the policy in force. */

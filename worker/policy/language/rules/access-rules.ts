@@ -1,6 +1,7 @@
 // The sections acls and grants (policy.md 6, 7): both become AccessRules, whose parts are already in the order in which
 // they reach a packet filter (policy.md 9.2).
 import type { CapMap } from "../../../protocol/control/filter-rule.ts";
+import { parseAddress } from "../../../protocol/ip.ts";
 import type { AccessRule, PortEntry, RulePart, Selector } from "../../policy.ts";
 import { isExitRange } from "../../prefix-set.ts";
 import {
@@ -29,6 +30,7 @@ export const ALLOW_ALL: AccessRule = {
   parts: [{ kind: "ports", isSelf: false, protocol: null, entries: [{ selector: { kind: "any" }, ports: ALL_PORTS }] }],
   via: [],
   postures: null,
+  written: { sources: ["*"], destinations: ["*:*"] },
 };
 
 /** Reads `acls`. */
@@ -75,7 +77,8 @@ function readAcl(fields: Fields, where: string, at: number, context: RuleContext
   const protocol = readProtocol(fields.get("proto"), where, problems);
   const sources = readSources(renamed(fields, ["src", "users"], where, problems), where, context);
   const entries: (PortEntry & { readonly isAutogroup: boolean })[] = [];
-  for (const text of readTexts(renamed(fields, ["dst", "ports"], where, problems), `${where}.dst`, problems)) {
+  const destinations = readTexts(renamed(fields, ["dst", "ports"], where, problems), `${where}.dst`, problems);
+  for (const text of destinations) {
     const entry = readAclDestination(text, protocol, context);
     if (entry !== undefined) entries.push(entry);
   }
@@ -92,6 +95,7 @@ function readAcl(fields: Fields, where: string, at: number, context: RuleContext
       return { kind: "ports", isSelf, protocol, entries: [{ selector, ports }] };
     }),
     via: [],
+    written: { sources: sources.map(({ text }) => text), destinations: destinations.map(({ value }) => value) },
   };
 }
 
@@ -142,6 +146,8 @@ function readAclDestination(
 
 interface Placed {
   readonly selector: Selector;
+  /** The selector as it stands in the file. */
+  readonly text: string;
   readonly at: number;
 }
 
@@ -149,7 +155,7 @@ function readSources(node: Node | undefined, where: string, context: RuleContext
   const sources: Placed[] = [];
   for (const { value, at } of readTexts(node, `${where}.src`, context.problems)) {
     const selector = readSelector(value, "source", context.definitions);
-    if (typeof selector !== "string") sources.push({ selector, at });
+    if (typeof selector !== "string") sources.push({ selector, text: value, at });
     else context.problems.error(selector.includes("not valid on") ? selector : `src=${selector}`, at);
   }
   return sources;
@@ -177,7 +183,8 @@ function readGrant(fields: Fields, where: string, at: number, context: RuleConte
   const sources = readSources(fields.get("src"), where, context);
   const destinations = readGrantDestinations(fields.get("dst"), where, context);
   const traffic: Traffic[] = [];
-  for (const text of readTexts(fields.get("ip"), `${where}.ip`, problems)) {
+  const ip = readTexts(fields.get("ip"), `${where}.ip`, problems);
+  for (const text of ip) {
     const parsed = parseTraffic(text.value);
     if (typeof parsed === "string") problems.error(parsed, text.at);
     else traffic.push(parsed);
@@ -197,7 +204,17 @@ function readGrant(fields: Fields, where: string, at: number, context: RuleConte
     destinations: others.length === 0 ? [] : [others],
     parts: [...grantParts(others, false, traffic, app), ...grantParts(selves, true, traffic, app)],
     via,
+    written: {
+      sources: sources.map(({ text }) => text),
+      destinations: destinations.flatMap(({ text }) => writtenTraffic(text, ip)),
+    },
   };
+}
+
+/** A destination of a grant with each entry of `ip`; without ports when the grant gives app capabilities alone. */
+function writtenTraffic(destination: string, ip: readonly Text[]): string[] {
+  const host = parseAddress(destination) !== undefined && destination.includes(":") ? `[${destination}]` : destination;
+  return ip.length === 0 ? [destination] : ip.map(({ value }) => `${host}:${value}`);
 }
 
 function grantParts(
@@ -224,7 +241,7 @@ function readGrantDestinations(node: Node | undefined, where: string, context: R
     } else if (selector.kind === "literal" && value.includes("/") && selector.set.some(isExitRange)) {
       problems.error(`dst ${quote(value)}: to allow all IP addresses, use "*" or "autogroup:internet"`, at);
     } else {
-      destinations.push({ selector, at });
+      destinations.push({ selector, text: value, at });
     }
   }
   return destinations;

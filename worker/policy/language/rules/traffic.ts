@@ -57,7 +57,7 @@ export function parseProtocol(text: string): number | string {
 }
 
 /** Tells whether a rule for the protocol may name ports: TCP, UDP, SCTP, and no protocol at all. */
-function hasPorts(protocol: number | null): boolean {
+export function hasPorts(protocol: number | null): boolean {
   return protocol === null || protocol === 6 || protocol === 17 || protocol === 132;
 }
 

@@ -39,6 +39,7 @@ export const OPERATIONS = {
   getPolicyFile: ["policy_file:read"],
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
+  previewPolicyFile: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

@@ -149,6 +149,6 @@ function isSet(flag: string | undefined): boolean {
 }
 
 /** The wording is fixed: continuous integration reads the numbers out of it. */
-function sentenceOf({ message, line, column }: PolicyProblem): string {
+export function sentenceOf({ message, line, column }: PolicyProblem): string {
   return `line ${line}, column ${column}: ${message}`;
 }

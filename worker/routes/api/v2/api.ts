@@ -5,6 +5,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { onError, onNotFound } from "../../../middleware/on-error.ts";
 import { requestId } from "../../../middleware/request-id.ts";
 import { aclRoutes } from "./acl.ts";
+import { aclPreviewRoutes } from "./acl-preview.ts";
 import { aclVersionRoutes } from "./acl-versions.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
@@ -50,6 +51,7 @@ apiRoutes.route("/", deviceRoutes);
 apiRoutes.route("/", deviceRouteRoutes);
 apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", aclRoutes);
+apiRoutes.route("/", aclPreviewRoutes);
 apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes, serviceRoutes])
