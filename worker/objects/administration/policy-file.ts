@@ -7,8 +7,7 @@ import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
 import { failedTests, setPolicy } from "../../tailnet/commands/set-policy.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
-import { takesPart } from "../../tailnet/entities/node.ts";
-import { policyNodeOf } from "../../tailnet/tailnet.ts";
+import { underPolicy } from "../../tailnet/policy-trial.ts";
 import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -82,9 +81,8 @@ export class PolicyFile {
   preview(text: string, subject: PreviewSubject): PreviewResult {
     const parsed = parsePolicy(text);
     if (!parsed.ok) return { ok: false, problems: parsed.problems };
-    const { users, nodes } = this.#context.tailnet;
-    const taking = [...nodes.values()].filter(takesPart).map(policyNodeOf);
-    return { ok: true, ...previewRules(parsed.policy, subject, { users: users.values(), nodes: taking }) };
+    const { policy, ...inventory } = underPolicy(this.#context.tailnet, parsed.policy);
+    return { ok: true, ...previewRules(policy, subject, inventory) };
   }
 
   /** Runs tests, written as in the section `tests`, against the policy in force. */

@@ -3,9 +3,8 @@ import { DEFAULT_POLICY } from "../../policy/authority.ts";
 import { type Policy, parsePolicy } from "../../policy/parse.ts";
 import { checkPolicyTests, type TestFailure } from "../../policy/policy-tests.ts";
 import { type Change, type Decision, decided, type PolicyVersion, refused } from "../change.ts";
-import { takesPart } from "../entities/node.ts";
-import { servedPrefixes, withServices } from "../service-hosts.ts";
-import { policyNodeOf, type Tailnet } from "../tailnet.ts";
+import { underPolicy } from "../policy-trial.ts";
+import type { Tailnet } from "../tailnet.ts";
 import { approveUnderPolicy } from "./auto-approval.ts";
 
 /** Puts a policy file into force; a blank text resets it to the default. */
@@ -33,10 +32,6 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
 
 /** The tests of a policy that fail, were it in force now. */
 export function failedTests(tailnet: Tailnet, policy: Policy): readonly TestFailure[] {
-  const nodes = [...tailnet.nodes.values()]
-    .filter(takesPart)
-    .map((node) => policyNodeOf(node, servedPrefixes({ ...tailnet, compiledPolicy: policy }, node)));
-  return (
-    checkPolicyTests(withServices(policy, tailnet.records.services.values()), tailnet.users.values(), nodes)?.data ?? []
-  );
+  const trial = underPolicy(tailnet, policy);
+  return checkPolicyTests(trial.policy, trial.users, trial.nodes)?.data ?? [];
 }
