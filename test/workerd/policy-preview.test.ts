@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 const preview = async (type: string, previewFor: string, body: unknown = FILE) => {
   const query = new URLSearchParams({ type, previewFor });
-  return await api(`${ACL}/preview?${query}`, { body, method: "POST", token });
+  return await api(`${ACL}/preview?${query.toString()}`, { body, method: "POST", token });
 };
 
 describe("a preview of a policy file", () => {
@@ -68,6 +68,18 @@ describe("a preview of a policy file", () => {
     expect((await preview("ipport", v6)).json).toEqual({ ...answer, previewFor: v6 });
     for (const other of ["100.64.0.102:22", "100.64.0.101:5432", "100.64.0.103:5432"]) {
       expect((await preview("ipport", other)).json).toEqual({ matches: [], type: "ipport", previewFor: other });
+    }
+  });
+
+  it("knows the addresses of Services that a rule names", async () => {
+    const service = { id: "svc1", name: "svc:web", ipv4: "100.64.7.7", ipv6: "fd7a:115c:a1e0::707", decisions: {} };
+    await seed({ type: "record-put", collection: "services", record: service });
+    const file = { grants: [{ src: ["*"], dst: ["svc:web"], ip: ["443"] }] };
+    for (const [address, count] of [
+      ["100.64.7.7:443", 1],
+      ["100.64.7.8:443", 0],
+    ] as const) {
+      expect((await preview("ipport", address, file)).json.matches).toHaveLength(count);
     }
   });
 
