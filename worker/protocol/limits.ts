@@ -93,7 +93,7 @@ export const DERP_QUESTIONS_PER_SECOND = 100;
 export const DERP_RECHECK_MS = 600_000;
 /** DERP: body of an admission question of another relay (wire: derper sends under 200 bytes). */
 export const DERP_VERIFY_BODY_MAX = 4096;
-/** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (measured; docs/relay.md). */
+/** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (estimated; docs/relay.md). */
 export const DERP_MESSAGE_COST = 4096;
 /** DERP: smallest rate that may be set, bytes per second: a burst holds the longest packet (wire: derpserver). */
 export const DERP_MIN_RATE = DERP_MAX_PACKET + 32;
