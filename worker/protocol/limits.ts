@@ -141,6 +141,11 @@ export const POLICY_MAX_PREVIEW_FOR = 512;
 export const AUDIT_MAX_EVENTS = 50_000;
 /** Characters of one value, before or after, in an entry of that log. */
 export const AUDIT_MAX_VALUE = 64 << 10;
+/** Entries and characters (give or take 50 entries) of that log that the object hands out at once. */
+export const AUDIT_PAGE_MAX = 1_000;
+export const AUDIT_PAGE_CHARACTERS = 2 << 20;
+/** Characters of the entries in one answer of the API. */
+export const AUDIT_ANSWER_MAX = 16 << 20;
 
 /** STUN: a request; a real one has 40 bytes. */
 export const STUN_MAX_REQUEST = 512;

@@ -1,5 +1,6 @@
 // The tailnet while its object is awake: state, store and watchers. Every change goes the same way (style.md 3.3):
 // decide → store → evolve → tell whom it concerns. Loaded when first needed, so that a wake for a keep-alive is cheap.
+import type { AuditLog } from "../../db/audit-log.ts";
 import type { TailnetStore } from "../../db/tailnet-store.ts";
 import type { ControlConnection } from "../connection/control-connection.ts";
 import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
@@ -114,6 +115,11 @@ export class TailnetRuntime {
     this.#ports.store.commitPrimaries(effects.policy);
     this.#schedule(changes);
     this.#news.tell(effects, now);
+  }
+
+  /** The audit log. */
+  get auditLog(): AuditLog {
+    return this.#ports.store.auditLog;
   }
 
   #schedule(changes: readonly Change[]): void {

@@ -20,6 +20,13 @@ const READING = {
     listPostureIntegrations: ["GET", "/tailnet/-/posture/integrations"],
     getPostureIntegration: ["GET", "/posture/integrations/pUnknownCNTRL"],
   },
+  "logs:configuration": {
+    listConfigurationAuditLogs: [
+      "GET",
+      "/tailnet/-/logging/configuration?start=2020-01-01T00:00:00Z&end=2020-01-02T00:00:00Z",
+    ],
+  },
+  "logs:network": { listNetworkFlowLogs: ["GET", "/tailnet/-/logging/network"] },
   services: {
     listVipServices: ["GET", "/tailnet/-/vip-services"],
     getVipService: ["GET", "/tailnet/-/vip-services/svc:unknown"],
@@ -65,6 +72,8 @@ export const RESOURCE_REQUESTS = {
   ...READING.account_settings,
   ...READING.feature_settings,
   ...READING.services,
+  ...READING["logs:configuration"],
+  ...READING["logs:network"],
   ...WRITING.dns,
   ...WRITING.settings,
   ...WRITING.account_settings,

@@ -8,6 +8,7 @@ import { Credentials } from "./credentials.ts";
 import { Devices } from "./devices.ts";
 import { Dns } from "./dns.ts";
 import { Keys } from "./keys.ts";
+import { Logging } from "./logging.ts";
 import { Logins } from "./logins.ts";
 import { PolicyFile } from "./policy-file.ts";
 import { PostureIntegrations } from "./posture-integrations.ts";
@@ -23,6 +24,7 @@ const RESOURCES = {
   devices: Devices,
   dns: Dns,
   keys: Keys,
+  logging: Logging,
   logins: Logins,
   policyFile: PolicyFile,
   postureIntegrations: PostureIntegrations,

@@ -1,4 +1,5 @@
 // What every resource of the administration works with.
+import type { AuditLog } from "../../../db/audit-log.ts";
 import type { PolicyVersions } from "../../../db/policy-versions.ts";
 import type { Settings } from "../../env.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
@@ -38,6 +39,11 @@ export class ResourceContext {
     this.tailnetId = ports.tailnetId;
     this.policyVersions = ports.policyVersions;
     this.#runtime = ports.runtime;
+  }
+
+  /** The audit log. */
+  get auditLog(): AuditLog {
+    return this.#runtime.auditLog;
   }
 
   /** The tailnet as it is now. */

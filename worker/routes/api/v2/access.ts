@@ -87,6 +87,9 @@ export const OPERATIONS = {
   getServiceApproval: ["services:read"],
   setServiceApproval: ["services"],
 
+  listConfigurationAuditLogs: ["logs:configuration:read"],
+  listNetworkFlowLogs: ["logs:network:read"],
+
   listPostureIntegrations: ["feature_settings:read"],
   createPostureIntegration: ["feature_settings"],
   getPostureIntegration: ["feature_settings:read"],

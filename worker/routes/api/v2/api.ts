@@ -15,6 +15,7 @@ import { deviceRouteRoutes } from "./device-routes.ts";
 import { deviceRoutes } from "./devices.ts";
 import { dnsRoutes } from "./dns.ts";
 import { keyRoutes } from "./keys/keys.ts";
+import { loggingRoutes } from "./logging.ts";
 import { tokenRoutes } from "./oauth/token.ts";
 import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { postureIntegrationRoutes } from "./posture-integrations.ts";
@@ -56,6 +57,7 @@ apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes, serviceRoutes])
   apiRoutes.route("/", routes);
+apiRoutes.route("/", loggingRoutes);
 apiRoutes.route("/", userRoutes);
 apiRoutes.route("/", tokenRoutes);
 apiRoutes.route("/", tokenExchangeRoutes);
