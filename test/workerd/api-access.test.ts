@@ -32,6 +32,7 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   setPolicyFile: ["POST", "/tailnet/-/acl", "{"],
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
   previewPolicyFile: ["POST", "/tailnet/-/acl/preview?type=user&previewFor=a@example.com", "{}"],
+  foreseePolicyFile: ["POST", "/tailnet/-/acl/changes", "{}"],
   listPolicyVersions: ["GET", "/tailnet/-/acl/versions"],
   getPolicyVersion: ["GET", "/tailnet/-/acl/versions/999"],
   restorePolicyVersion: ["POST", "/tailnet/-/acl/versions/999/restore"],
@@ -75,6 +76,7 @@ const POLICY_READING: Operation[] = [
   "getPolicyFile",
   "validatePolicyFile",
   "previewPolicyFile",
+  "foreseePolicyFile",
   "listPolicyVersions",
   "getPolicyVersion",
 ];
@@ -150,6 +152,7 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
   previewPolicyFile: ["policy_file:read"],
+  foreseePolicyFile: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

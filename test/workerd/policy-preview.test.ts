@@ -1,7 +1,7 @@
-// Previews of a policy file through the public API: what is answered for a user, a tag and an address, and what is refused.
+// Previews of a policy file through the public API: which rules apply, what would change for whom, and what is refused.
 import { beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../worker/policy/authority.ts";
-import { api, node, person, seed } from "./support/api.ts";
+import { api, node, person, program, seed } from "./support/api.ts";
 
 const ACL = "/tailnet/-/acl";
 const FILE = `// A comment, so that lines count.
@@ -105,5 +105,86 @@ describe("a preview of a policy file", () => {
   it("refuses a query that says neither, and a file of more than 1 MiB", async () => {
     expect((await api(`${ACL}/preview`, { body: FILE, method: "POST", token })).status).toBe(400);
     expect((await preview("user", "a@example.com", `{}//${"x".repeat(1 << 20)}`)).status).toBe(413);
+  });
+});
+
+describe("what a policy file would change", () => {
+  const foresee = async (body: unknown, by = token) => await api(`${ACL}/changes`, { body, method: "POST", token: by });
+  const NOBODY = { total: 0, devices: [] };
+  const LAPTOP = { nodeId: node(101).stableId, name: "node-101.tail.internal" };
+  const DB = { nodeId: node(102).stableId, name: "node-102.tail.internal" };
+  const none = { gainedPeers: NOBODY, lostPeers: NOBODY, changedPeers: NOBODY };
+
+  it("is nothing for the file in force", async () => {
+    expect((await foresee(DEFAULT_POLICY)).json).toEqual(NOBODY);
+    expect((await foresee("")).json).toEqual(NOBODY);
+  });
+
+  it("names the devices that lose and gain peers, filters and SSH rules, and the file in force stays", async () => {
+    const answer = await foresee({ tagOwners: { "tag:db": [] }, grants: [] });
+    const lost = { packetFilter: true, ssh: false, self: false };
+    expect([answer.status, answer.json]).toEqual([
+      200,
+      {
+        total: 2,
+        devices: [
+          { ...LAPTOP, ...none, ...lost, lostPeers: { total: 1, devices: [DB] }, ssh: true },
+          { ...DB, ...none, ...lost, lostPeers: { total: 1, devices: [LAPTOP] } },
+        ],
+      },
+    ]);
+    expect((await api(ACL, { token })).text).toBe(DEFAULT_POLICY);
+    expect((await foresee(DEFAULT_POLICY)).json).toEqual(NOBODY);
+  });
+
+  it("agrees with what comes once the file is saved: then nothing changes any more", async () => {
+    const file = { tagOwners: { "tag:db": [] }, grants: [{ src: ["tag:db"], dst: ["tag:db"], ip: ["22"] }], ssh: [] };
+    expect((await foresee(file)).json.total).toBe(2);
+    expect((await api(ACL, { body: file, method: "POST", token })).status).toBe(200);
+    expect((await foresee(file)).json).toEqual(NOBODY);
+    const back = (await foresee("")).json.devices;
+    expect(back).toMatchObject([
+      { ...LAPTOP, gainedPeers: { total: 1, devices: [DB] } },
+      { ...DB, gainedPeers: { total: 1, devices: [LAPTOP] } },
+    ]);
+    await api(ACL, { body: "", method: "POST", token });
+  });
+
+  it("takes routes into account that the file approves", async () => {
+    const hostinfo = { Hostname: "router", OS: "linux", RoutableIPs: ["10.9.0.0/16"] };
+    await seed({ type: "node-put", node: node(104, { tags: ["tag:db"], hostinfo, isOnline: true }) });
+    const policy = JSON.stringify({
+      tagOwners: { "tag:db": [] },
+      grants: [{ src: ["*"], dst: ["*"], ip: ["*"] }],
+      autoApprovers: { routes: { "10.0.0.0/8": ["tag:db"] } },
+      ssh: [
+        { action: "check", src: ["autogroup:member"], dst: ["autogroup:self"], users: ["autogroup:nonroot", "root"] },
+      ],
+    });
+    const { devices } = (await foresee(policy)).json;
+    const router = { nodeId: node(104).stableId, name: "node-104.tail.internal" };
+    expect(devices).toHaveLength(3);
+    for (const device of devices.slice(0, 2)) expect(device.changedPeers).toEqual({ total: 1, devices: [router] });
+    expect(devices[2]).toMatchObject({ ...router, ...none, self: true });
+  });
+
+  it("shows names to those alone who may read devices", async () => {
+    const reader = program(["policy_file:read"]);
+    await seed(...reader.changes);
+    const { status, text, json } = await foresee('{"grants": []}', reader.token);
+    expect([status, json.total > 0]).toEqual([200, true]);
+    expect(text).not.toContain("node-10");
+  });
+
+  it("is refused as the file would be", async () => {
+    const failing = { grants: [], tests: [{ src: "admin-100@example.com", accept: ["100.64.0.102:22"] }] };
+    const answer = await foresee(failing);
+    expect([answer.status, answer.json.message, answer.json.data]).toEqual([
+      400,
+      "test(s) failed",
+      [{ user: "admin-100@example.com", errors: ['address "100.64.0.102:22": want: Accept, got: Drop'] }],
+    ]);
+    expect((await foresee("{")).json.message).toMatch(/^line 1, column \d+: /);
+    expect((await foresee(`{}//${"x".repeat(1 << 20)}`)).status).toBe(413);
   });
 });

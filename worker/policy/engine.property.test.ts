@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { NO_EFFECT } from "./compile/change/slot-effect.ts";
 import { type PolicyEffect, PolicyEngine, type PolicyNode, type PolicyUser } from "./engine.ts";
 import { type Policy, parsePolicy } from "./parse.ts";
 import { type Change, change, node, policyText, user } from "./testing/random-tailnet.ts";
@@ -171,6 +172,31 @@ test("visibility is symmetric and the list of peers agrees with single pairs", (
           expect(engine.isVisible(a, b)).toBe(engine.isVisible(b, a));
         }
       }
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** An effect by value. */
+function plain({ viewers, filters, sshPolicies, capMaps, primaries, selves }: PolicyEffect) {
+  const seen = [...viewers].map(([id, { added, removed, changed }]) => [id, added, removed, changed] as const);
+  return { viewers: seen, filters, sshPolicies, capMaps, primaries, selves };
+}
+
+test("what a policy and changed nodes would do is foreseen exactly, and looking ahead changes nothing", () => {
+  fc.assert(
+    fc.property(tailnet, policyText, fc.array(node, { maxLength: 3 }), ({ text, users, nodes }, next, others) => {
+      const { engine, nodes: present } = new World(text, users, nodes);
+      const before = viewsOf(engine, present.keys());
+      const primaries = engine.primaries();
+      const changed = others.flatMap(({ routes }, i) => (nodes[i] === undefined ? [] : [{ ...nodes[i], routes }]));
+      const foreseen = engine.foresee(parsed(next), changed).map(plain);
+      expect(viewsOf(engine, present.keys())).toEqual(before);
+      expect(engine.primaries()).toEqual(primaries);
+      const happened = [engine.setPolicy(parsed(next)), ...changed.map((one) => engine.setNode(one))].map(plain);
+      const nothing = plain(NO_EFFECT);
+      const isSomething = (effect: object, i: number) => i === 0 || !isDeepStrictEqual(effect, nothing);
+      expect(foreseen.filter(isSomething)).toEqual(happened.filter(isSomething));
     }),
     { numRuns: RUNS },
   );

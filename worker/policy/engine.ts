@@ -81,11 +81,27 @@ export class PolicyEngine {
 
   /** Puts another policy into force; the effect is found by comparing views. */
   setPolicy(policy: Policy): PolicyEffect {
-    const nodes = [...this.#state.records].map((record) => record.node);
     const old = this.#state;
-    const initial = { holders: this.primaries(), slots: old.slots };
-    this.#state = new TailnetState(new Plan(policy), this.#users, nodes, initial);
+    this.#state = this.#stateUnder(policy);
     return compareStates(old, this.#state);
+  }
+
+  /** What {@link setPolicy} would do, and {@link setNode} for each of these nodes after it; nothing changes. */
+  foresee(policy: Policy, nodes: Iterable<PolicyNode>): readonly PolicyEffect[] {
+    const state = this.#stateUnder(policy);
+    const effects = [compareStates(this.#state, state)];
+    for (const node of nodes) {
+      const record = state.record(node.id);
+      if (record !== undefined && !isSameNode(record.node, node)) effects.push(applyNode(state, record.slot, node));
+    }
+    return effects;
+  }
+
+  /** The present tailnet under another policy. */
+  #stateUnder(policy: Policy): TailnetState {
+    const nodes = [...this.#state.records].map((record) => record.node);
+    const initial = { holders: this.primaries(), slots: this.#state.slots };
+    return new TailnetState(new Plan(policy), this.#users, nodes, initial);
   }
 
   /** Ids of the peers that a node sees, ascending. */

@@ -95,6 +95,16 @@ export function sumViewerEffects(effects: readonly PolicyEffect[]): Map<NodeId, 
   return sum;
 }
 
+/** Sums up successive policy effects on one viewer: peer → fate, as {@link sumViewerEffects} does for all. */
+export function sumEffectsOn(viewer: NodeId, effects: readonly PolicyEffect[]): ReadonlyMap<NodeId, PeerFate> {
+  const fates = new Map<NodeId, PeerFate>();
+  for (const effect of effects) {
+    const change = effect.viewers.get(viewer);
+    if (change !== undefined) addViewerEffect(fates, change);
+  }
+  return fates;
+}
+
 function addViewerEffect(fates: Map<NodeId, PeerFate>, change: ViewerEffect): void {
   for (const peer of change.removed) {
     if (fates.get(peer) === "added") fates.delete(peer);

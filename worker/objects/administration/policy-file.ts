@@ -5,9 +5,10 @@ import type { TestFailure } from "../../policy/policy-tests.ts";
 import { type PreviewSubject, previewRules, type RulePreview } from "../../policy/preview.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
-import { failedTests, setPolicy } from "../../tailnet/commands/set-policy.ts";
+import { failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/set-policy.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
 import { underPolicy } from "../../tailnet/policy-trial.ts";
+import { type PolicyForecast, toForecast } from "./policy-forecast.ts";
 import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -83,6 +84,14 @@ export class PolicyFile {
     if (!parsed.ok) return { ok: false, problems: parsed.problems };
     const { policy, ...inventory } = underPolicy(this.#context.tailnet, parsed.policy);
     return { ok: true, ...previewRules(policy, subject, inventory) };
+  }
+
+  /** What a policy file would change for whom; refused as {@link set} would, and nothing changes. */
+  foresee(text: string): Outcome<PolicyForecast> {
+    const { tailnet, settings } = this.#context;
+    const decision = foreseePolicy(tailnet, text);
+    if (!decision.ok) return decision;
+    return { ok: true, result: toForecast(decision.result, tailnet.nodes, settings.magicDnsSuffix) };
   }
 
   /** Runs tests, written as in the section `tests`, against the policy in force. */

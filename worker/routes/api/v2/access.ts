@@ -40,6 +40,7 @@ export const OPERATIONS = {
   setPolicyFile: ["policy_file"],
   validatePolicyFile: ["policy_file:read"],
   previewPolicyFile: ["policy_file:read"],
+  foreseePolicyFile: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

@@ -1,9 +1,12 @@
-// Which rules of a policy file apply to whom, before it is in force (api-v2.md 2.6).
+// What a policy file means before it is in force: which rules apply to whom (api-v2.md 2.6), and what would change.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
+import { resultOf } from "../../../middleware/on-error.ts";
 import { readText } from "../../../middleware/request-body.ts";
+import type { DeviceSample, NamedDevice } from "../../../objects/administration/policy-forecast.ts";
 import { PREVIEW_TYPES, parsePreviewSubject } from "../../../policy/preview.ts";
-import { POLICY_MAX_TEXT } from "../../../protocol/limits.ts";
+import { POLICY_MAX_FORESEEN_DEVICES, POLICY_MAX_FORESEEN_PEERS, POLICY_MAX_TEXT } from "../../../protocol/limits.ts";
+import { reachOf } from "./access.ts";
 import { bothForms, sentenceOf } from "./acl.ts";
 import { apiRoute, reply } from "./api-route.ts";
 import { TailnetName } from "./device-schema.ts";
@@ -50,6 +53,46 @@ const previewPolicyFile = apiRoute("previewPolicyFile", {
   responses: { 200: reply(Preview, "The rules that apply") },
 });
 
+const PeerSample = z
+  .object({
+    total: z.number().int(),
+    devices: z
+      .array(z.object({ nodeId: z.string(), name: z.string().optional() }))
+      .openapi({ description: `The first ${POLICY_MAX_FORESEEN_PEERS}.` }),
+  })
+  .openapi("PolicyChangePeers");
+
+const Forecast = z
+  .object({
+    total: z.number().int().openapi({ description: "Devices for which something would change." }),
+    devices: z
+      .array(
+        z.object({
+          nodeId: z.string(),
+          name: z.string().optional().openapi({ description: "For callers who may read devices." }),
+          gainedPeers: PeerSample,
+          lostPeers: PeerSample,
+          changedPeers: PeerSample.openapi({ description: "With other addresses, routes or capabilities." }),
+          packetFilter: z.boolean().openapi({ description: "Whether what may be sent to it changes." }),
+          ssh: z.boolean().openapi({ description: "Whether who may log in to it changes." }),
+          self: z.boolean().openapi({ description: "Whether its own attributes, addresses or routes change." }),
+        }),
+      )
+      .openapi({ description: `The first ${POLICY_MAX_FORESEEN_DEVICES}.` }),
+  })
+  .openapi("PolicyChanges");
+
+const foreseePolicyFile = apiRoute("foreseePolicyFile", {
+  method: "post",
+  path: "/tailnet/{tailnet}/acl/changes",
+  tags: ["Policy file"],
+  summary: "Show what a policy file would change for which devices",
+  description:
+    "Compares the tailnet as it is with what it would be with the file in the body, routes approved by it included. Refused as saving it would be; nothing is saved. An extension of flarescale.",
+  request: { params: z.object({ tailnet: TailnetName }), body: { content: bothForms } },
+  responses: { 200: reply(Forecast, "What would change") },
+});
+
 /** Previews of a policy file. */
 export const aclPreviewRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
@@ -71,4 +114,22 @@ aclPreviewRoutes.openapi(previewPolicyFile, async (c) => {
     };
   });
   return c.json({ matches: shown, type, previewFor, ...(Object.keys(postures).length > 0 && { postures }) }, 200);
+});
+
+aclPreviewRoutes.openapi(foreseePolicyFile, async (c) => {
+  const text = await readText(c.req.raw, POLICY_MAX_TEXT);
+  const { total, devices } = resultOf(await c.var.administration.policyFile.foresee(text));
+  const seesNames = reachOf(c.var.actor, "devices:core:read") === "all";
+  const named = ({ nodeId, name }: NamedDevice) => ({ nodeId, ...(seesNames && { name }) });
+  const peers = (sample: DeviceSample) => ({ total: sample.total, devices: sample.devices.map(named) });
+  const shown = devices.map((device) => ({
+    ...named(device),
+    gainedPeers: peers(device.gainedPeers),
+    lostPeers: peers(device.lostPeers),
+    changedPeers: peers(device.changedPeers),
+    packetFilter: device.hasNewFilter,
+    ssh: device.hasNewSSH,
+    self: device.hasNewSelf,
+  }));
+  return c.json({ total, devices: shown }, 200);
 });
