@@ -3,12 +3,14 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { connectRaw, connectTls, controlRequest, derpRequest, type RawClient } from "../../testing/raw-client.ts";
 import { type StandInOptions, type StandInWorker, startStandIn } from "../../testing/stand-in-worker.ts";
 import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
 import { selfSignedCertificate } from "../certificate.ts";
+import { BRIDGES_MAX } from "../limits.ts";
+import { Bridges } from "./bridges.ts";
 
 const CONTROL_HEAD =
   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tailscale-control-protocol\r\nConnection: upgrade\r\n\r\n";
@@ -195,6 +197,19 @@ describe("native control upgrade", () => {
     const client = await connect(gateway.httpPort);
     client.send(controlRequest("AAAA", `Via: ${request.headers.via}\r\n`));
     expect(await client.head()).toMatch(/^HTTP\/1\.1 508 /);
+  });
+
+  it("refuses with 503 when it has as many bridges as it may", async () => {
+    const { worker, gateway } = await setUp();
+    const size = vi.spyOn(Bridges.prototype, "size", "get").mockReturnValue(BRIDGES_MAX);
+    cleanUps.push(() => size.mockRestore());
+    const client = await connect(gateway.httpPort);
+    client.send(controlRequest());
+    const head = await client.head();
+    expect(head).toMatch(/^HTTP\/1\.1 503 /);
+    expect(head).toContain("Retry-After: 1\r\n");
+    expect(String(await client.rest())).toBe("this gateway is full; try again\n");
+    expect(worker.upgrades).toHaveLength(0);
   });
 
   it("never logs the handshake", async () => {

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly httpsPort: number | "off";
   readonly namespace?: Namespace | undefined;
   readonly args?: readonly string[];
+  /** Most descriptors that it may hold; as many as the machine allows when not given. */
+  readonly descriptors?: number | undefined;
 }
 
 /** A running gateway. */
@@ -32,13 +34,14 @@ export interface Gateway {
 
 /** Starts a gateway and waits until it listens. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { listen } = options;
+  const { listen, descriptors } = options;
   const metricsPort = await freeLoopbackPort();
   let isReady = false;
   const child = new Child({
     name: "gateway",
     namespace: options.namespace,
     command: [
+      ...(descriptors === undefined ? [] : ["prlimit", `--nofile=${descriptors}:${descriptors}`]),
       process.execPath,
       agent,
       "gateway",
