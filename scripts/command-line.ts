@@ -39,8 +39,11 @@ export function readJsonFile(option: string, file: string): string {
 /** Runs a command: its result is the exit code, a mistake of usage exits with 2, any other error with 1. */
 export async function runCommand(command: () => Promise<number>): Promise<never> {
   const code = await command().catch((error: Error & { code?: string }) => {
-    console.error(`flarescale: ${error.message}`);
-    return error instanceof UsageError || error.code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+    const isUnknown = error.code?.startsWith("ERR_PARSE_ARGS") ?? false;
+    // From the second sentence on Node's texts talk about "--" alone.
+    const text = isUnknown ? `${error.message.split(/\.\s/)[0]}; --help lists the options` : error.message;
+    console.error(`flarescale: ${text}`);
+    return isUnknown || error instanceof UsageError ? 2 : 1;
   });
   process.exit(code);
 }
