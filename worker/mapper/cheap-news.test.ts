@@ -52,7 +52,31 @@ describe("cheap news", () => {
     const empty = { viewers: new Map(), filters: new Set<number>(), sshPolicies: new Set<number>() };
     const rest = { capMaps: new Set<number>(), selves: new Set<number>() };
     routes.policy.push({ ...empty, ...rest, primaries: new Map([["10.0.0.0/8", 1]]) });
-    for (const effects of [user, login, routes]) expect(isCheapNews(effects, AT)).toBe(false);
+    const relays = moved();
+    relays.derpMapBefore = null;
+    const services = moved();
+    services.collections.add("services");
+    for (const effects of [user, login, routes, relays, services]) expect(isCheapNews(effects, AT)).toBe(false);
+  });
+
+  it("is never nothing when only relays or configured records changed", () => {
+    const relays = noEffects();
+    relays.derpMapBefore = null;
+    const services = noEffects();
+    services.collections.add("services");
+    for (const effects of [relays, services]) expect(isCheapNews(effects, AT)).toBe(false);
+    expect(isCheapNews(noEffects(), AT)).toBe("nothing");
+  });
+});
+
+describe("gathered effects", () => {
+  it("keep what changed in relays and configured records", () => {
+    const waiting = noEffects();
+    const later = noEffects();
+    later.derpMapBefore = null;
+    later.collections.add("services");
+    gather(waiting, later);
+    expect([waiting.derpMapBefore, [...waiting.collections]]).toEqual([null, ["services"]]);
   });
 });
 

@@ -6,10 +6,12 @@ import { diffPeer, needsNewSelf } from "./peer-change.ts";
 
 /** Tells whether effects are cheap news; "nothing" when nobody has to be told anything. */
 export function isCheapNews(effects: Effects, now: number): boolean | "nothing" {
-  if (effects.users.size + effects.decidedLogins.size > 0 || effects.settingsBefore !== null) return false;
-  if (!effects.policy.every(isEmpty)) return false;
+  const { nodes, policy, users, decidedLogins, collections, settingsBefore, derpMapBefore, ...others } = effects;
+  others satisfies Record<string, never>; // a new kind of effect must be thought of here, or it is told to nobody
+  if (users.size + decidedLogins.size + collections.size > 0) return false;
+  if (settingsBefore !== null || derpMapBefore !== undefined || !policy.every(isEmpty)) return false;
   let isNothing = true;
-  for (const effect of effects.nodes.values()) {
+  for (const effect of nodes.values()) {
     const difference = differenceOf(effect, now);
     if (difference === "whole") return false;
     if (difference === "patch") isNothing = false;

@@ -44,14 +44,18 @@ export function noEffects(): Effects {
 
 /** Notes what happened after what `into` tells. */
 export function addEffects(into: Effects, later: Effects): void {
-  for (const [id, { before, after }] of later.nodes) {
+  const { nodes, policy, users, decidedLogins, collections, settingsBefore, derpMapBefore, ...others } = later;
+  others satisfies Record<string, never>; // a new kind of effect must be added here too
+  for (const [id, { before, after }] of nodes) {
     const known = into.nodes.get(id);
     into.nodes.set(id, { before: known === undefined ? before : known.before, after });
   }
-  into.policy.push(...later.policy);
-  for (const id of later.users) into.users.add(id);
-  for (const id of later.decidedLogins) into.decidedLogins.add(id);
-  into.settingsBefore ??= later.settingsBefore;
+  into.policy.push(...policy);
+  for (const id of users) into.users.add(id);
+  for (const id of decidedLogins) into.decidedLogins.add(id);
+  for (const collection of collections) into.collections.add(collection);
+  into.settingsBefore ??= settingsBefore;
+  if (into.derpMapBefore === undefined) into.derpMapBefore = derpMapBefore;
 }
 
 /** Tells whether a node's key is good no longer: the node is gone, has another key, or is not served any more. */
