@@ -25,6 +25,7 @@ import {
 } from "./rows.ts";
 import * as schema from "./schema/index.ts";
 import { prepareUpsert } from "./upsert.ts";
+import { type WebhookMessage, WebhookQueue } from "./webhook-queue.ts";
 
 const NEW_COUNTERS: Counters = { nextNodeId: 1, nextUserId: FIRST_USER_ID, nextAddress: 1 };
 const STATE_ROW = 1;
@@ -33,6 +34,8 @@ const STATE_ROW = 1;
 export class TailnetStore {
   /** What was done to the tailnet, and by whom. */
   readonly auditLog: AuditLog;
+  /** Events that wait to be delivered. */
+  readonly webhookQueue: WebhookQueue;
   readonly #db: Database;
   readonly #nodes: NodeWriter;
   readonly #put;
@@ -40,6 +43,7 @@ export class TailnetStore {
   constructor(db: Database) {
     this.#db = db;
     this.auditLog = new AuditLog(db);
+    this.webhookQueue = new WebhookQueue(db);
     this.#nodes = new NodeWriter(db);
     this.#put = {
       user: prepareUpsert(db, schema.users, schema.users.id),
@@ -86,13 +90,18 @@ export class TailnetStore {
     };
   }
 
-  /** Stores changes with what the audit log says of them, all of it or nothing. */
-  commit(changes: readonly Change[], audit: readonly AuditEvent[] = []): void {
+  /** Stores changes with what the audit log and webhooks say of them, all of it or nothing. */
+  commit(
+    changes: readonly Change[],
+    audit: readonly AuditEvent[] = [],
+    messages: readonly WebhookMessage[] = [],
+  ): void {
     if (changes.length === 0) return;
     try {
       this.#db.transaction(() => {
         for (const change of changes) this.#write(change);
         this.auditLog.add(audit);
+        this.webhookQueue.add(messages);
       });
     } catch (error) {
       this.#nodes.forget();

@@ -84,13 +84,13 @@ export class TailnetObject extends DurableObject<Env> {
     this.#control.closed(socket);
   }
 
-  override alarm(): void {
+  override async alarm(): Promise<void> {
     const now = Date.now();
     const due = this.#clock.ring(now, this.#control.hasConnections());
     try {
       if (due.isKeepAliveDue) this.#control.keepAlive(now);
       if (GatheredNews.isLost(this.ctx.storage.kv)) this.#tailnet(); // it recovers as it is loaded
-      if (due.isDeadlineDue) this.#tailnet().meetDeadlines();
+      if (due.isDeadlineDue) await this.#tailnet().meetDeadlines();
     } catch (error) {
       console.error("alarm failed:", error); // six failures in a row would end the series
     }

@@ -172,3 +172,9 @@ export const SERVICES_MAX = 1_000;
 export const SERVICE_REPORT_MAX = 100;
 /** Characters of the texts of a Service, its annotations in all included. */
 export const SERVICE_MAX_TEXT = 16 << 10;
+
+/** Webhook endpoints, and events of all of them that wait to be delivered; the oldest go first. */
+export const WEBHOOKS_MAX = 50;
+export const WEBHOOK_QUEUE_MAX = 1_000;
+/** Characters of an endpoint's URL. */
+export const WEBHOOK_MAX_URL = 2_000;

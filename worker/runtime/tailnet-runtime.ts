@@ -2,6 +2,7 @@
 // decide → store → evolve → tell whom it concerns. Loaded when first needed, so that a wake for a keep-alive is cheap.
 import type { AuditLog } from "../../db/audit-log.ts";
 import type { TailnetStore } from "../../db/tailnet-store.ts";
+import type { WebhookMessage } from "../../db/webhook-queue.ts";
 import type { ControlConnection } from "../connection/control-connection.ts";
 import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 import type { Deployment } from "../mapper/deployment.ts";
@@ -18,16 +19,20 @@ import type { CommandContext } from "../tailnet/commands/place-node.ts";
 import { disconnectNode } from "../tailnet/commands/presence.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
 import { type Effects, endsStreams, losesItsKey } from "../tailnet/effects.ts";
-import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
+import { type Actor, loginNameOf, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
+import { type Webhook, wantsEvent } from "../tailnet/entities/configuration/webhook.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { MAX_CHECK_PERIOD_MS } from "../tailnet/entities/ssh-check.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
 import { describeFault } from "../tailnet/stored-policy.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
+import { type WebhookEvent, webhookEvents } from "../tailnet/webhooks/webhook-events.ts";
+import { webhookBody } from "../tailnet/webhooks/webhook-message.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
 import { GatheredNews } from "./gathered-news.ts";
 import { mapFrame } from "./map-frame.ts";
+import { deliverWebhooks } from "./webhook-delivery.ts";
 
 /** Result of a command: what it made, or why it was refused. */
 export type Outcome<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly refusal: Refusal };
@@ -80,10 +85,14 @@ export class TailnetRuntime {
     return { ok: true, result: decision.result };
   }
 
-  /** Does what has fallen due and asks for the next wake. */
-  meetDeadlines(): void {
+  /** Does what has fallen due and asks for the next wake; webhook events are on their way until the promise resolves. */
+  async meetDeadlines(): Promise<void> {
     this.execute(TAILNET_ACTOR, (tailnet, { now }) => meetDeadlines(tailnet, now));
-    this.#ports.clock.setDeadline(nextDeadline(this.tailnet));
+    const { webhookQueue } = this.#ports.store;
+    const deliveries = deliverWebhooks(webhookQueue, this.tailnet, Date.now());
+    const dueAt = [nextDeadline(this.tailnet), webhookQueue.nextDueAt()].filter((at) => at !== undefined);
+    this.#ports.clock.setDeadline(dueAt.length === 0 ? undefined : Math.min(...dueAt));
+    await Promise.all(deliveries);
   }
 
   /** Asks nodes which Services they host, when they announce others than are known. */
@@ -110,11 +119,35 @@ export class TailnetRuntime {
   #apply(actor: Actor, changes: readonly Change[], now: number): void {
     if (changes.length === 0) return;
     const groupId = () => toHex(randomBytes(16));
-    this.#ports.store.commit(changes, auditChanges(this.tailnet, changes, { actor, now, groupId }));
+    const messages = this.#messagesOf(actor, changes, now);
+    this.#ports.store.commit(changes, auditChanges(this.tailnet, changes, { actor, now, groupId }), messages);
+    if (messages.length > 0) this.#ports.clock.wakeBy(now);
     const effects = evolve(this.tailnet, changes);
     this.#ports.store.commitPrimaries(effects.policy);
     this.#schedule(changes);
     this.#news.tell(effects, now);
+  }
+
+  /** Sends an event to one endpoint, whatever it subscribed to. */
+  notify(webhook: Webhook, event: WebhookEvent): void {
+    const now = Date.now();
+    this.#ports.store.webhookQueue.add([this.#messageOf(webhook, event, now)]);
+    this.#ports.clock.wakeBy(now);
+  }
+
+  /** What subscribers are told of changes that are not applied yet. */
+  #messagesOf(actor: Actor, changes: readonly Change[], now: number): WebhookMessage[] {
+    const webhooks = [...this.tailnet.records.webhooks.values()];
+    if (webhooks.length === 0) return [];
+    return webhookEvents(this.tailnet, changes, loginNameOf(actor)).flatMap((event) =>
+      webhooks
+        .filter((webhook) => wantsEvent(webhook, event.type))
+        .map((webhook) => this.#messageOf(webhook, event, now)),
+    );
+  }
+
+  #messageOf(webhook: Webhook, event: WebhookEvent, at: number): WebhookMessage {
+    return { webhookId: webhook.id, body: webhookBody(webhook, event, this.#ports.deployment.tailnetName, at), at };
   }
 
   /** The audit log. */

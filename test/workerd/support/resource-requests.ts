@@ -20,6 +20,10 @@ const READING = {
     listPostureIntegrations: ["GET", "/tailnet/-/posture/integrations"],
     getPostureIntegration: ["GET", "/posture/integrations/pUnknownCNTRL"],
   },
+  webhooks: {
+    listWebhooks: ["GET", "/tailnet/-/webhooks"],
+    getWebhook: ["GET", "/webhooks/unknown"],
+  },
   "logs:configuration": {
     listConfigurationAuditLogs: [
       "GET",
@@ -45,6 +49,13 @@ const WRITING = {
     updateSplitDns: ["PATCH", "/tailnet/-/dns/split-dns", NOTHING],
     setSplitDns: ["PUT", "/tailnet/-/dns/split-dns", NOTHING],
     setDnsConfiguration: ["POST", "/tailnet/-/dns/configuration", NOTHING],
+  },
+  webhooks: {
+    createWebhook: ["POST", "/tailnet/-/webhooks", { endpointUrl: "" }],
+    updateWebhook: ["PATCH", "/webhooks/unknown", { subscriptions: [] }],
+    deleteWebhook: ["DELETE", "/webhooks/unknown"],
+    testWebhook: ["POST", "/webhooks/unknown/test"],
+    rotateWebhookSecret: ["POST", "/webhooks/unknown/rotate"],
   },
   services: {
     putVipService: ["PUT", "/tailnet/-/vip-services/svc:a", { name: "svc:b" }],
@@ -72,6 +83,7 @@ export const RESOURCE_REQUESTS = {
   ...READING.account_settings,
   ...READING.feature_settings,
   ...READING.services,
+  ...READING.webhooks,
   ...READING["logs:configuration"],
   ...READING["logs:network"],
   ...WRITING.dns,
@@ -79,6 +91,7 @@ export const RESOURCE_REQUESTS = {
   ...WRITING.account_settings,
   ...WRITING.feature_settings,
   ...WRITING.services,
+  ...WRITING.webhooks,
 } as const;
 
 type ResourceOperation = keyof typeof RESOURCE_REQUESTS;
@@ -104,7 +117,7 @@ const READ_ALL = ["getTailnetSettings", ...names(...Object.values(READING))] as 
 export const MAY_RESOURCES: Record<Role, readonly ResourceOperation[]> = {
   owner: names(RESOURCE_REQUESTS),
   admin: names(RESOURCE_REQUESTS),
-  "it-admin": [...READ_ALL, ...names(WRITING.settings, WRITING.feature_settings)],
+  "it-admin": [...READ_ALL, ...names(WRITING.settings, WRITING.feature_settings, WRITING.webhooks)],
   "network-admin": [...READ_ALL, ...names(WRITING.dns, WRITING.settings, WRITING.services)],
   "billing-admin": ["getTailnetSettings", ...names(READING.account_settings, WRITING.account_settings)],
   auditor: READ_ALL,

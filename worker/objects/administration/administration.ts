@@ -16,6 +16,7 @@ import { type AdministrationPorts, ResourceContext } from "./resource-context.ts
 import { Services } from "./services.ts";
 import { TailnetSettings } from "./tailnet-settings.ts";
 import { Users } from "./users.ts";
+import { Webhooks } from "./webhooks.ts";
 
 const RESOURCES = {
   access: Access,
@@ -31,6 +32,7 @@ const RESOURCES = {
   services: Services,
   tailnetSettings: TailnetSettings,
   users: Users,
+  webhooks: Webhooks,
 } as const satisfies Record<string, new (context: ResourceContext) => object>;
 
 /** The resources with their methods. */

@@ -6,7 +6,9 @@ import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
 import type { Decision } from "../../tailnet/change.ts";
 import type { CommandContext } from "../../tailnet/commands/place-node.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
+import type { Webhook } from "../../tailnet/entities/configuration/webhook.ts";
 import type { Tailnet } from "../../tailnet/tailnet.ts";
+import type { WebhookEvent } from "../../tailnet/webhooks/webhook-events.ts";
 import type { AdministrationLimits } from "./limits.ts";
 
 /** What the tailnet's object lends to its administration. */
@@ -44,6 +46,11 @@ export class ResourceContext {
   /** The audit log. */
   get auditLog(): AuditLog {
     return this.#runtime.auditLog;
+  }
+
+  /** Sends an event to a webhook endpoint. */
+  notify(webhook: Webhook, event: WebhookEvent): void {
+    this.#runtime.notify(webhook, event);
   }
 
   /** The tailnet as it is now. */

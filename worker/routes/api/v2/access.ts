@@ -88,6 +88,14 @@ export const OPERATIONS = {
   getServiceApproval: ["services:read"],
   setServiceApproval: ["services"],
 
+  listWebhooks: ["webhooks:read"],
+  createWebhook: ["webhooks"],
+  getWebhook: ["webhooks:read"],
+  updateWebhook: ["webhooks"],
+  deleteWebhook: ["webhooks"],
+  testWebhook: ["webhooks"],
+  rotateWebhookSecret: ["webhooks"],
+
   listConfigurationAuditLogs: ["logs:configuration:read"],
   listNetworkFlowLogs: ["logs:network:read"],
 

@@ -22,6 +22,7 @@ import { postureIntegrationRoutes } from "./posture-integrations.ts";
 import { serviceRoutes } from "./services.ts";
 import { settingsRoutes } from "./settings.ts";
 import { userRoutes } from "./users/users.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 /** Routes below /api/v2. */
 export const apiRoutes = new OpenAPIHono<{ Bindings: Env }>({ defaultHook: onInvalid });
@@ -57,6 +58,7 @@ apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes, serviceRoutes])
   apiRoutes.route("/", routes);
+apiRoutes.route("/", webhookRoutes);
 apiRoutes.route("/", loggingRoutes);
 apiRoutes.route("/", userRoutes);
 apiRoutes.route("/", tokenRoutes);

@@ -24,7 +24,7 @@ const MANAGEMENT_EVENTS = [
 const MISCONFIGURATION_EVENTS = ["subnetIPForwardingNotEnabled", "exitNodeIPForwardingNotEnabled"] as const;
 
 /** What an endpoint may subscribe to. */
-const SUBSCRIPTIONS = [
+export const SUBSCRIPTIONS = [
   "categoryTailnetManagement",
   "categoryDeviceMisconfigurations",
   ...MANAGEMENT_EVENTS,
@@ -32,7 +32,7 @@ const SUBSCRIPTIONS = [
 ] as const;
 
 /** Chat systems whose message format is known; empty: our own. */
-const WEBHOOK_PROVIDERS = ["", "slack", "mattermost", "googlechat", "discord"] as const;
+export const WEBHOOK_PROVIDERS = ["", "slack", "mattermost", "googlechat", "discord"] as const;
 
 /** Something that happens to a tailnet. */
 export type WebhookEventType = (typeof MANAGEMENT_EVENTS)[number] | (typeof MISCONFIGURATION_EVENTS)[number] | "test";
@@ -53,4 +53,12 @@ export interface Webhook {
   readonly creatorLoginName: string;
   readonly createdAt: number;
   readonly modifiedAt: number;
+}
+
+/** Tells whether an endpoint wants an event. */
+export function wantsEvent({ subscriptions }: Webhook, type: WebhookEventType): boolean {
+  const category = MANAGEMENT_EVENTS.some((event) => event === type)
+    ? "categoryTailnetManagement"
+    : "categoryDeviceMisconfigurations";
+  return type === "test" || subscriptions.includes(type) || subscriptions.includes(category);
 }

@@ -1,0 +1,39 @@
+// Delivers webhook events that are due: by the object's alarm, some at a time, each attempt with a signature of its own.
+// Redirects are not followed, and a reply is not read.
+import type { WebhookDelivery, WebhookQueue } from "../../db/webhook-queue.ts";
+import type { Tailnet } from "../tailnet/tailnet.ts";
+import { nextAttempt, webhookSignature } from "../tailnet/webhooks/webhook-message.ts";
+
+/** Deliveries at once. */
+const AT_ONCE = 6;
+/** How long one may take; the next keep-alive waits for it, and clients allow for a minute (alarm-clock.ts). */
+const TIMEOUT_MS = 5_000;
+
+/**
+ * Starts to deliver events that are due. Each is put off before it is sent and taken out once it has arrived: an object
+ * that dies in between neither loses it nor tries it over and over.
+ */
+export function deliverWebhooks(queue: WebhookQueue, tailnet: Tailnet, now: number): Promise<void>[] {
+  return queue.due(now, AT_ONCE).map(async (delivery) => {
+    const webhook = tailnet.records.webhooks.get(delivery.webhookId);
+    queue.putOff(delivery, webhook && nextAttempt(delivery.attempts + 1, delivery.createdAt, now));
+    if (webhook === undefined) return;
+    if (await post(webhook.url, webhook.secret, delivery, now)) queue.remove(delivery.id);
+  });
+}
+
+/** @returns whether it arrived */
+async function post(url: string, secret: string, { body }: WebhookDelivery, now: number): Promise<boolean> {
+  const headers = {
+    "content-type": "application/json",
+    "tailscale-webhook-signature": webhookSignature(secret, body, now),
+  };
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(url, { method: "POST", body, headers, redirect: "manual", signal });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // unreachable or too slow, like a status that is no success
+  }
+}
