@@ -54,6 +54,7 @@ async function heldLogin(): Promise<{ page: string; next: string }> {
   expect(status).toBe(200);
   const page = /visit: https?:\/\/[^/]+(\/ssh\/[0-9A-Za-z]{32})\r\n$/.exec(String(body.message))?.[1];
   const next = new URL(String(body.holdAndDelegate).replace("$LOCAL_USER", "ubuntu"));
+  expect(next.protocol).toBe("https:"); // clients ask over no other
   if (page === undefined) throw new Error(`no page in ${JSON.stringify(body)}`);
   return { page, next: next.pathname + next.search };
 }

@@ -29,14 +29,16 @@ export const sshAction: ControlHandler = (request, context) => {
   }
 };
 
-/** Clients replace the words with `$`, escaped; the host is not looked at (policy.md 16.2). */
+/**
+ * Clients replace the words with `$`, escaped. They ask the control server whatever host stands there (policy.md 16.2),
+ * but only over https: their control connection is dialled for no other scheme, whatever the server's own URL has.
+ */
 function hold({ sourceId, destinationId }: SSHLogin, checkId: string, context: ControlContext): SSHAction {
   const url = context.sshCheckUrl(checkId);
-  const { origin } = new URL(url);
   const path = `${SSH_ACTION_PATH}${sourceId}/to/${destinationId}?local_user=$LOCAL_USER&check=${checkId}`;
   return {
     message: `# Tailscale SSH requires an additional check.\r\n# To authenticate, visit: ${url}\r\n`,
-    holdAndDelegate: `${origin}${path}`,
+    holdAndDelegate: `https://unused${path}`,
   };
 }
 
