@@ -26,6 +26,7 @@ export interface NodeStatus {
   readonly KeyExpiry?: string;
   readonly Expired?: boolean;
   readonly CapMap?: Readonly<Record<string, unknown>>;
+  readonly sshHostKeys?: readonly string[];
 }
 
 /** `tailscale status --json`; only what tests look at. */
