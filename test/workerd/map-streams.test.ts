@@ -68,6 +68,17 @@ describe("a map stream", () => {
     expect(await stored(idOf(first))).toMatchObject({ is_online: 0, disconnected_at: null });
   });
 
+  it("changes nothing of its node, whatever its request carries; a lite update does (detail 25)", async () => {
+    const { client, first } = await join(device(40), "streams");
+    const before = await stored(idOf(first));
+    const claims = { Endpoints: ["192.0.2.9:1"], Hostinfo: { Hostname: "renamed", RoutableIPs: ["10.9.0.0/16"] } };
+    const again = await client.request("POST", "/machine/map", mapBody(device(40), claims));
+    await client.message(again, 0);
+    expect(await stored(idOf(first))).toMatchObject({ endpoints: before?.endpoints, hostinfo: before?.hostinfo });
+    await lite(client, 40, "192.0.2.9:1");
+    expect(await stored(idOf(first))).toMatchObject({ endpoints: '["192.0.2.9:1"]' });
+  });
+
   it("ends when the key expires by time, and the relay is told", async () => {
     const { client, stream, first } = await join(device(4), "expires");
     const soon = new Date(Date.now() + 60_000).toISOString();
