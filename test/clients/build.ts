@@ -1,4 +1,5 @@
-// The real Tailscale clients that the end-to-end tests run, built from the public Go modules in current/ and older/.
+// The real Tailscale clients that the end-to-end tests run, built from the public Go modules in current/ and older/;
+// api/ has the official client of the REST API.
 //
 // `node test/clients/build.ts` builds what is missing into test/clients/bin/ and prints the paths as JSON; tests call
 // `clientBinaries()`. current/ pins the newest release that we support, older/ the oldest (capability version 113).
@@ -119,6 +120,21 @@ export async function clientBinaries(): Promise<ClientBinaries> {
   };
 }
 
+/** Our program around the official Go client of the REST API; a module of its own, for it shares nothing with the rest. */
+const api: GoModule = {
+  name: "api",
+  dir: join(here, "api"),
+  binDir: join(here, "bin", "api"),
+  stamps: {},
+  targets: [{ name: "api-client", package: "./cmd/api-client" }],
+};
+
+/** Builds only the program that drives the REST API, when it is missing, and says where it is. @throws BuildError */
+export async function apiClientBinary(): Promise<string> {
+  await buildMissing(api);
+  return join(api.binDir, "api-client");
+}
+
 /** Builds only the load program of the bench, when it is missing, and says where it is. @throws BuildError */
 export async function loadBinary(): Promise<string> {
   const targets = current.targets.filter(({ name }) => name === "control-load");
@@ -128,7 +144,7 @@ export async function loadBinary(): Promise<string> {
 
 if (import.meta.main) {
   try {
-    console.log(JSON.stringify(await clientBinaries(), null, 2));
+    console.log(JSON.stringify({ ...(await clientBinaries()), apiClient: await apiClientBinary() }, null, 2));
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     console.error(error.message);
