@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import type { Hostinfo } from "../../worker/protocol/control/hostinfo.ts";
 import { type Decision, decided } from "../../worker/tailnet/change.ts";
+import { createAuthKey } from "../../worker/tailnet/commands/credentials/manage-keys.ts";
 import {
   approveRoutes,
   authorizeNode,
@@ -11,12 +12,11 @@ import {
   renameNode,
   setKeyExpiryDisabled,
   tagNode,
-} from "../../worker/tailnet/commands/administer-node.ts";
-import { approveLogin, denyLogin } from "../../worker/tailnet/commands/decide-login.ts";
-import { createAuthKey } from "../../worker/tailnet/commands/manage-keys.ts";
-import { registerNode } from "../../worker/tailnet/commands/register-node.ts";
-import { setPolicy } from "../../worker/tailnet/commands/set-policy.ts";
-import { updateNode } from "../../worker/tailnet/commands/update-node.ts";
+} from "../../worker/tailnet/commands/nodes/administer-node.ts";
+import { updateNode } from "../../worker/tailnet/commands/nodes/update-node.ts";
+import { setPolicy } from "../../worker/tailnet/commands/policy/set-policy.ts";
+import { approveLogin, denyLogin } from "../../worker/tailnet/commands/registration/decide-login.ts";
+import { registerNode } from "../../worker/tailnet/commands/registration/register-node.ts";
 import type { Node } from "../../worker/tailnet/entities/node.ts";
 import type { User } from "../../worker/tailnet/entities/user.ts";
 import {

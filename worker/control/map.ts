@@ -4,7 +4,7 @@ import { fromUtf8 } from "../protocol/bytes.ts";
 import { parseJsonObject } from "../protocol/control/json.ts";
 import { type MapRequest, parseMapRequest } from "../protocol/control/map.ts";
 import { segmentedMapFrame } from "../runtime/map-frame.ts";
-import { updateNode } from "../tailnet/commands/update-node.ts";
+import { updateNode } from "../tailnet/commands/nodes/update-node.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { nodeOfSession } from "../tailnet/tailnet.ts";
 import { type ControlContext, type ControlHandler, type ControlReply, empty, text } from "./control-endpoint.ts";

@@ -4,7 +4,7 @@ import { toKeyExpired, toLogin, toRegisterError, toRegistered } from "../mapper/
 import { fromUtf8 } from "../protocol/bytes.ts";
 import { parseJsonObject } from "../protocol/control/json.ts";
 import { parseRegisterRequest } from "../protocol/control/register.ts";
-import { registerNode } from "../tailnet/commands/register-node.ts";
+import { registerNode } from "../tailnet/commands/registration/register-node.ts";
 import { describeRefusal } from "../tailnet/refusal.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import { type ControlHandler, type ControlReply, json, text } from "./control-endpoint.ts";

@@ -3,7 +3,7 @@
 import { fromUtf8 } from "../protocol/bytes.ts";
 import { MalformedRequest, parseJsonObject, readObject, readString } from "../protocol/control/json.ts";
 import { parseNodeKey } from "../protocol/keys.ts";
-import { setOwnAttributes } from "../tailnet/commands/set-attributes.ts";
+import { setOwnAttributes } from "../tailnet/commands/nodes/set-attributes.ts";
 import { describeRefusal } from "../tailnet/refusal.ts";
 import { nodeOfSession } from "../tailnet/tailnet.ts";
 import { type ControlHandler, json, text } from "./control-endpoint.ts";

@@ -4,7 +4,7 @@
 import { MalformedRequest } from "../protocol/control/json.ts";
 import type { SSHAction } from "../protocol/control/ssh.ts";
 import { SSH_LOCAL_USER_MAX } from "../protocol/limits.ts";
-import { checkSSH, type SSHLogin } from "../tailnet/commands/check-ssh.ts";
+import { checkSSH, type SSHLogin } from "../tailnet/commands/nodes/check-ssh.ts";
 import { TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
 import { type ControlContext, type ControlHandler, json, text } from "./control-endpoint.ts";
 

@@ -4,8 +4,14 @@ import { describe, expect, it } from "vitest";
 import { NetmapWatchers } from "../../test/support/netmap-watchers.ts";
 import { DAY, discoKey, nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
 import type { MapResponse } from "../protocol/control/map.ts";
-import { authorizeNode, deleteNode, expireNode, renameNode, tagNode } from "../tailnet/commands/administer-node.ts";
-import { setPolicy } from "../tailnet/commands/set-policy.ts";
+import {
+  authorizeNode,
+  deleteNode,
+  expireNode,
+  renameNode,
+  tagNode,
+} from "../tailnet/commands/nodes/administer-node.ts";
+import { setPolicy } from "../tailnet/commands/policy/set-policy.ts";
 import type { Node, NodeId } from "../tailnet/entities/node.ts";
 import type { User } from "../tailnet/entities/user.ts";
 import { netmapDeltas } from "./netmap-delta.ts";

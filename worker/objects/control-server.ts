@@ -23,9 +23,9 @@ import { encodeHandshakeError } from "../protocol/noise/messages.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
-import { answerSSHCheck } from "../tailnet/commands/check-ssh.ts";
 import { needsServiceReport } from "../tailnet/commands/configuration/report-services.ts";
-import { connectNode, disconnectNode } from "../tailnet/commands/presence.ts";
+import { answerSSHCheck } from "../tailnet/commands/nodes/check-ssh.ts";
+import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
 
 /** A client that has not opened its windows for this long is gone or hostile. */
 const HELD_BACK_MAX_MS = 60_000;

@@ -1,8 +1,8 @@
 // Presence (control-protocol.md 5.15), ephemeral nodes (4.11), key expiry and pages that run out: all that time does.
 import { beforeEach, describe, expect, it } from "vitest";
 import { DAY, MINUTE, SECOND, TestTailnet } from "../../test/support/tailnet-builder.ts";
-import { authorizeNode, setKeyExpiryDisabled } from "./commands/administer-node.ts";
-import { OFFLINE_GRACE_MS } from "./commands/presence.ts";
+import { authorizeNode, setKeyExpiryDisabled } from "./commands/nodes/administer-node.ts";
+import { OFFLINE_GRACE_MS } from "./commands/nodes/presence.ts";
 import { deadlineOf, EPHEMERAL_GRACE_MS, nextDeadline } from "./deadlines.ts";
 import type { Node } from "./entities/node.ts";
 import { PENDING_LIFETIME_MS } from "./entities/pending-registration.ts";

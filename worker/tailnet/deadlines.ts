@@ -1,7 +1,7 @@
 // What falls due by time alone, and when. The object has one alarm; it is set to the earliest deadline and everything
 // that is due is then done at once. Lateness of up to a minute is allowed for (platform.md 1.2).
 import { type Change, type Decision, decided } from "./change.ts";
-import { offlineAt, settledPresence } from "./commands/presence.ts";
+import { offlineAt, settledPresence } from "./commands/nodes/presence.ts";
 import { firstExpiry, withoutExpired } from "./entities/device-attribute.ts";
 import type { Node } from "./entities/node.ts";
 import { MAX_CHECK_PERIOD_MS } from "./entities/ssh-check.ts";

@@ -2,7 +2,7 @@
 // administrator of a new tailnet.
 import { sourceOf } from "../../control/rate-limit.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
-import { bootstrap } from "../../tailnet/commands/manage-keys.ts";
+import { bootstrap } from "../../tailnet/commands/credentials/manage-keys.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import { intersect } from "../../tailnet/entities/scopes.ts";
 import { matchesHash, splitToken } from "../../tailnet/entities/secret-token.ts";

@@ -2,7 +2,7 @@
 import type { PostureValue } from "../../policy/engine.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, refused } from "../../tailnet/change.ts";
-import { type AttributeUpdate, setAttributes } from "../../tailnet/commands/set-attributes.ts";
+import { type AttributeUpdate, setAttributes } from "../../tailnet/commands/nodes/set-attributes.ts";
 import { postureOf, withoutExpired } from "../../tailnet/entities/device-attribute.ts";
 import type { Node } from "../../tailnet/entities/node.ts";
 import { nodeByPublicId } from "../../tailnet/tailnet.ts";

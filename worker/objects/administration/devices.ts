@@ -21,8 +21,8 @@ import {
   renameNode,
   setKeyExpiryDisabled,
   tagNode,
-} from "../../tailnet/commands/administer-node.ts";
-import type { CommandContext } from "../../tailnet/commands/place-node.ts";
+} from "../../tailnet/commands/nodes/administer-node.ts";
+import type { CommandContext } from "../../tailnet/commands/registration/place-node.ts";
 import type { Node } from "../../tailnet/entities/node.ts";
 import { nodeByPublicId } from "../../tailnet/tailnet.ts";
 import type { ResourceContext } from "./resource-context.ts";

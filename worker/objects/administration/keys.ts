@@ -5,7 +5,7 @@ import {
   createCredential,
   replaceCredential,
 } from "../../tailnet/commands/credentials/manage-credentials.ts";
-import { type AuthKeySpec, createAuthKey, revokeKey } from "../../tailnet/commands/manage-keys.ts";
+import { type AuthKeySpec, createAuthKey, revokeKey } from "../../tailnet/commands/credentials/manage-keys.ts";
 import {
   type KeyKind,
   type KeyRecord,

@@ -1,8 +1,8 @@
 // What login pages ask: who sits at a browser, and registrations that wait for a person (control-protocol.md 4.6).
 import { randomBytes } from "../../platform/random.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
-import { approveSSHCheck, denySSHCheck, waitingSSHCheck } from "../../tailnet/commands/check-ssh.ts";
-import { approveLogin, denyLogin, waiting } from "../../tailnet/commands/decide-login.ts";
+import { approveSSHCheck, denySSHCheck, waitingSSHCheck } from "../../tailnet/commands/nodes/check-ssh.ts";
+import { approveLogin, denyLogin, waiting } from "../../tailnet/commands/registration/decide-login.ts";
 import type { Node, NodeId } from "../../tailnet/entities/node.ts";
 import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
 import type { User } from "../../tailnet/entities/user.ts";

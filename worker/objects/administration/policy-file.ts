@@ -5,7 +5,7 @@ import type { TestFailure } from "../../policy/policy-tests.ts";
 import { type PreviewSubject, previewRules, type RulePreview } from "../../policy/preview.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
-import { failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/set-policy.ts";
+import { failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/policy/set-policy.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
 import { underPolicy } from "../../tailnet/policy-trial.ts";
 import { type PolicyForecast, toForecast } from "./policy-forecast.ts";

@@ -4,7 +4,7 @@ import type { PolicyVersions } from "../../../db/policy-versions.ts";
 import type { Settings } from "../../env.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
 import type { Decision } from "../../tailnet/change.ts";
-import type { CommandContext } from "../../tailnet/commands/place-node.ts";
+import type { CommandContext } from "../../tailnet/commands/registration/place-node.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import type { Webhook } from "../../tailnet/entities/configuration/webhook.ts";
 import type { Tailnet } from "../../tailnet/tailnet.ts";

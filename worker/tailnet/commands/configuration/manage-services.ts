@@ -10,7 +10,7 @@ import { randomText } from "../../entities/secret-token.ts";
 import { serviceByName } from "../../service-hosts.ts";
 import { deniedTags } from "../../tag-authority.ts";
 import { isAddressTaken, isPairTaken, type Tailnet } from "../../tailnet.ts";
-import type { CommandContext } from "../place-node.ts";
+import type { CommandContext } from "../registration/place-node.ts";
 
 /** What a caller says of a Service; absent members are cleared. */
 export type ServiceSpec = Omit<Service, "id" | "ipv4" | "ipv6" | "decisions"> & {

@@ -5,7 +5,7 @@ import { loginNameOf } from "../../entities/actor.ts";
 import type { Webhook } from "../../entities/configuration/webhook.ts";
 import { randomText } from "../../entities/secret-token.ts";
 import type { Tailnet } from "../../tailnet.ts";
-import type { CommandContext } from "../place-node.ts";
+import type { CommandContext } from "../registration/place-node.ts";
 
 /** What a caller says of an endpoint. */
 export type WebhookSpec = Pick<Webhook, "url" | "provider" | "subscriptions">;

@@ -3,7 +3,7 @@ import { type Decision, decided, refused } from "../../change.ts";
 import type { PostureIntegration } from "../../entities/configuration/posture-integration.ts";
 import { randomText } from "../../entities/secret-token.ts";
 import type { Tailnet } from "../../tailnet.ts";
-import type { CommandContext } from "../place-node.ts";
+import type { CommandContext } from "../registration/place-node.ts";
 
 /** What a caller says of an integration; empty: not given. */
 export type PostureSpec = Omit<PostureIntegration, "id" | "updatedAt">;

@@ -5,7 +5,7 @@ import { covers, isScope } from "../../entities/scopes.ts";
 import { mintToken } from "../../entities/secret-token.ts";
 import { ACCESS_TOKEN_LIFETIME_MS, type AccessToken, type TrustCredential } from "../../entities/trust-credential.ts";
 import type { Tailnet } from "../../tailnet.ts";
-import type { CommandContext } from "../place-node.ts";
+import type { CommandContext } from "../registration/place-node.ts";
 
 /** What a token shall be good for. */
 export interface TokenRequest {

@@ -9,7 +9,7 @@ import type { Federation, TrustCredential } from "../../entities/trust-credentia
 import type { Refusal } from "../../refusal.ts";
 import { deniedTags } from "../../tag-authority.ts";
 import type { Tailnet } from "../../tailnet.ts";
-import type { CommandContext } from "../place-node.ts";
+import type { CommandContext } from "../registration/place-node.ts";
 
 /** What a credential shall be. */
 export interface CredentialSpec {

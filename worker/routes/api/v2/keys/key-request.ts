@@ -2,7 +2,7 @@
 import type { z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import type { CredentialSpec } from "../../../../tailnet/commands/credentials/manage-credentials.ts";
-import type { AuthKeySpec } from "../../../../tailnet/commands/manage-keys.ts";
+import type { AuthKeySpec } from "../../../../tailnet/commands/credentials/manage-keys.ts";
 import type { Federation } from "../../../../tailnet/entities/trust-credential.ts";
 import { AUTH_KEY_MAX_SECONDS, type CreateKeyRequest, type ReplaceKeyRequest } from "./key-schema.ts";
 

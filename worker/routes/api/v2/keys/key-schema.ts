@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import type { KeyRecord } from "../../../../objects/administration/key-record.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import { CREDENTIAL_MAX_LIST, JWKS_MAX, NODE_MAX_TAGS } from "../../../../protocol/limits.ts";
-import { AUTH_KEY_MAX_MS } from "../../../../tailnet/commands/manage-keys.ts";
+import { AUTH_KEY_MAX_MS } from "../../../../tailnet/commands/credentials/manage-keys.ts";
 
 /** Longest life of an auth key, and that of one that asks for none. */
 export const AUTH_KEY_MAX_SECONDS = AUTH_KEY_MAX_MS / 1000;

@@ -6,7 +6,7 @@ import { readSettings } from "../../../../env.ts";
 import { RefusalException } from "../../../../middleware/on-error.ts";
 import type { KeyRecord } from "../../../../objects/administration/key-record.ts";
 import { type Authorized, apiRoute, body, Done, forbidden, reply } from "../api-route.ts";
-import { TailnetName } from "../device-schema.ts";
+import { TailnetName } from "../devices/device-schema.ts";
 import { listedKeys, mayMake, mayTouch } from "./key-reach.ts";
 import { authKeySpecOf, credentialSpecOf } from "./key-request.ts";
 import { CreateKeyRequest, KeySchema, ReplaceKeyRequest, toKey } from "./key-schema.ts";

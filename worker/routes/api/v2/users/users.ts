@@ -6,7 +6,7 @@ import type { UserRecord } from "../../../../objects/administration/users.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import type { UserAction } from "../../../../tailnet/commands/users/manage-users.ts";
 import { type Authorized, apiRoute, body, Done, reply } from "../api-route.ts";
-import { TailnetName } from "../device-schema.ts";
+import { TailnetName } from "../devices/device-schema.ts";
 
 const TAGS = ["Users"];
 const IDLE_AFTER_MS = 28 * 86_400_000;
