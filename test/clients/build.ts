@@ -126,13 +126,30 @@ const api: GoModule = {
   dir: join(here, "api"),
   binDir: join(here, "bin", "api"),
   stamps: {},
-  targets: [{ name: "api-client", package: "./cmd/api-client" }],
+  targets: [
+    { name: "api-client", package: "./cmd/api-client" },
+    { name: "operator-flows", package: "./cmd/operator-flows" },
+  ],
 };
 
-/** Builds only the program that drives the REST API, when it is missing, and says where it is. @throws BuildError */
-export async function apiClientBinary(): Promise<string> {
+/** Upstream's own commands that use nothing but the REST API. */
+const apiTools = moduleOf("current", [
+  { name: "gitops-pusher", package: "tailscale.com/cmd/gitops-pusher", tags: currentTags },
+  { name: "get-authkey", package: "tailscale.com/cmd/get-authkey", tags: currentTags },
+]);
+
+/** Builds only the programs that drive the REST API, when they are missing, and says where they are. @throws BuildError */
+export async function apiBinaries(): Promise<
+  Record<"apiClient" | "operatorFlows" | "gitopsPusher" | "getAuthkey", string>
+> {
   await buildMissing(api);
-  return join(api.binDir, "api-client");
+  await buildMissing(apiTools);
+  return {
+    apiClient: join(api.binDir, "api-client"),
+    operatorFlows: join(api.binDir, "operator-flows"),
+    gitopsPusher: join(apiTools.binDir, "gitops-pusher"),
+    getAuthkey: join(apiTools.binDir, "get-authkey"),
+  };
 }
 
 /** Builds only the load program of the bench, when it is missing, and says where it is. @throws BuildError */
@@ -144,7 +161,7 @@ export async function loadBinary(): Promise<string> {
 
 if (import.meta.main) {
   try {
-    console.log(JSON.stringify({ ...(await clientBinaries()), apiClient: await apiClientBinary() }, null, 2));
+    console.log(JSON.stringify({ ...(await clientBinaries()), ...(await apiBinaries()) }, null, 2));
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     console.error(error.message);

@@ -1,54 +1,93 @@
-// Proof with software that no one here wrote: the official Go client of the REST API (driven by test/clients/api) and
-// the logins of the real client that need the API.
+// Proof with software that no one here wrote: the official Go client of the REST API, driven through every resource
+// that it knows (test/clients/api/cmd/api-client) and through the calls of the Kubernetes operator (cmd/operator-flows).
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apiClientBinary, clientBinaries } from "../clients/build.ts";
+import { apiBinaries } from "../clients/build.ts";
 import { Child, type Exit } from "./support/child.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
 import { fetchServerKey, ScriptedNode } from "./support/scripted-node.ts";
-import { Tailscaled } from "./support/tailscaled.ts";
 
-interface Line {
-  readonly as: string;
-  readonly step: string;
-  readonly saw?: unknown;
-  readonly error?: string;
-}
+const ISSUER = "https://issuer.example.com";
 
 let flarescale: Flarescale;
+let serverPublicKey: Uint8Array;
 
 beforeAll(async () => {
-  await clientBinaries();
+  await apiBinaries();
   flarescale = await startFlarescale();
+  serverPublicKey = await fetchServerKey(flarescale.controlUrl);
 });
 
 afterAll(async () => {
   await flarescale?.stop();
 });
 
+/** Has a node log in once; returns its id and the login name that it was given. */
+async function join(hostname: string, authKey: string, hostinfo = {}): Promise<{ nodeId: string; loginName: string }> {
+  const node = new ScriptedNode(hostname, hostinfo);
+  await node.connect({ url: flarescale.controlUrl, via: "gateway", serverPublicKey });
+  const loginName = await node.register(authKey);
+  node.disconnect();
+  const before = new Set(joined);
+  const device = (await flarescale.api.devices()).find(
+    (each) => each.hostname === hostname && !before.has(each.nodeId),
+  );
+  if (device === undefined) throw new Error(`${hostname} is no device`);
+  joined.push(device.nodeId);
+  return { nodeId: device.nodeId, loginName };
+}
+const joined: string[] = [];
+
+/** A federated identity whose issuer's keys are pinned, and a token of that issuer. */
+async function federatedIdentity() {
+  const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+  const { id, audience } = await flarescale.api.request<{ id: string; audience: string }>("POST", "/tailnet/-/keys", {
+    keyType: "federated",
+    scopes: ["all"],
+    tags: ["tag:ci"],
+    issuer: ISSUER,
+    subject: "system:serviceaccount:ci:*",
+    jwks: { keys: [{ ...(await exportJWK(publicKey)), kid: "one", alg: "ES256" }] },
+  });
+  const claims = new SignJWT({}).setProtectedHeader({ alg: "ES256", kid: "one" }).setIssuer(ISSUER);
+  const signed = claims.setSubject("system:serviceaccount:ci:runner").setAudience(audience).setExpirationTime("5m");
+  return { id, token: await signed.sign(privateKey) };
+}
+
 describe("the official Go client", () => {
+  interface Line {
+    readonly as: string;
+    readonly step: string;
+    readonly saw?: unknown;
+    readonly error?: string;
+  }
   const lines: Line[] = [];
   let exit: Exit;
 
   beforeAll(async () => {
-    const url = flarescale.controlUrl;
-    const node = new ScriptedNode("proof", { RoutableIPs: ["10.9.0.0/24"] });
-    await node.connect({ url, via: "gateway", serverPublicKey: await fetchServerKey(url) });
-    await node.register(flarescale.authKey);
-    node.disconnect();
-    const { id } = await flarescale.api.deviceCalled("proof");
+    await flarescale.api.setPolicy({ tagOwners: { "tag:ci": [] } });
+    const { nodeId } = await join("proof", flarescale.authKey, { RoutableIPs: ["10.9.0.0/24"] });
+    for (const round of ["token", "oauth", "federated"]) await join(`disposable-${round}`, flarescale.authKey);
+    const identity = await federatedIdentity();
     const child = new Child({
       name: "api-client",
-      command: [await apiClientBinary(), id],
-      env: { FLARESCALE_URL: flarescale.workerUrl, FLARESCALE_API_TOKEN: flarescale.apiToken },
+      command: [(await apiBinaries()).apiClient, nodeId],
+      env: {
+        FLARESCALE_URL: flarescale.workerUrl,
+        FLARESCALE_API_TOKEN: flarescale.apiToken,
+        FLARESCALE_CLIENT_ID: identity.id,
+        FLARESCALE_ID_TOKEN: identity.token,
+      },
       onLine: (line) => lines.push(JSON.parse(line) as Line),
     });
     exit = await child.exited;
   });
 
   it.each([
-    { as: "token", owner: "admin@localhost" },
-    { as: "oauth", owner: "tagged-devices" }, // the first round has tagged the device
-  ])("finds every resource as it expects it, as $as", ({ as, owner }) => {
+    { as: "token", owner: "admin@localhost", address: "100.64.7.1", left: 3 },
+    { as: "oauth", owner: "tagged-devices", address: "100.64.7.2", left: 2 }, // the first round has tagged the device
+    { as: "federated", owner: "tagged-devices", address: "100.64.7.3", left: 1 },
+  ])("finds every resource as it expects it, as $as", ({ as, owner, address, left }) => {
     expect(exit).toEqual({ code: 0, signal: null });
     const seen = lines.filter((line) => line.as === as).map(({ step, saw, error }) => [step, error ?? saw]);
     const key = { description: "proof", listed: true, secretAgain: "", tags: ["tag:ci"] };
@@ -57,13 +96,39 @@ describe("the official Go client", () => {
       ["policy with a stale tag", "precondition failed, invalid old hash (412)"],
       ["policy valid", true],
       ["policy invalid", expect.stringMatching(/^ACL validation failed: .*tag not found: "tag:nobody"/)],
-      ["devices", [{ hostname: "proof", user: owner, advertised: ["10.9.0.0/24"] }]],
+      [
+        "devices",
+        [
+          { hostname: "proof", user: owner, advertised: ["10.9.0.0/24"] },
+          ...["token", "oauth", "federated"].slice(-left).map((round) => {
+            return { hostname: `disposable-${round}`, user: "admin@localhost", advertised: [] };
+          }),
+        ],
+      ],
       ["device routes", { advertisedRoutes: ["10.9.0.0/24"], enabledRoutes: ["10.9.0.0/24"] }],
       ["device changed", { name: `named-by-${as}`, tags: ["tag:ci"], keyExpiryDisabled: true, authorized: true }],
       ["posture attribute", { value: as, remains: false }],
+      ["device address", { moved: true, address, sameIPv6: true }],
+      ["device address outside", expect.stringMatching(/\(400\)$/)],
+      ["devices by tag and name", { tagged: 1, named: 1 }],
+      ["device deleted", true],
       ["device unknown", true],
       ["auth key", { ...key, prefix: "tskey-auth-", scopes: null }],
       ["OAuth client", { ...key, prefix: "tskey-client-", scopes: ["auth_keys"] }],
+      [
+        "federated identity",
+        {
+          ...{ secret: "", rules: { ref: "refs/heads/*" }, subject: "repo:acme/*", sameAudience: true, updated: true },
+          ...{
+            scopes: ["dns:read", "users:read"],
+            changedRules: {},
+            changedSubject: "*",
+            invalid: true,
+            revoked: true,
+          },
+        },
+      ],
+      ["OAuth client replaced", { scopes: ["dns:read"], tags: null, secret: "" }],
       [
         "DNS",
         {
@@ -80,22 +145,83 @@ describe("the official Go client", () => {
       ["contacts", { email: `${as}@example.com`, needsVerification: false }],
       ["settings", 42],
       ["service", { listed: 1, ports: ["tcp:443"], comment: "proof", tags: ["tag:ci"], addresses: 2, gone: true }],
+      [
+        "webhook",
+        {
+          ...{ listed: 1, provider: "slack", newSecret: true, secretAgain: false, gone: true },
+          subscriptions: ["userDeleted", "categoryDeviceMisconfigurations"],
+        },
+      ],
+      [
+        "posture integration",
+        {
+          ...{ listed: 1, cloud: "us-1", client: "two", provider: "falcon", gone: true },
+          second: expect.stringMatching(/\(409\)$/),
+        },
+      ],
+      ["network flow logs", expect.stringContaining("network flow logs are not supported by this server")],
     ]);
   });
 });
 
-it("lets a node join with the secret of an OAuth client in place of an auth key", async () => {
-  await flarescale.api.setPolicy({ tagOwners: { "tag:x": [] } });
-  const { key: secret } = await flarescale.api.request<{ key: string }>("POST", "/tailnet/-/keys", {
-    keyType: "client",
-    scopes: ["auth_keys"],
-    tags: ["tag:x"],
-  });
-  // Without baseURL the command would ask its vendor.
-  const options = new URLSearchParams({ ephemeral: "false", preauthorized: "true", baseURL: flarescale.workerUrl });
-  const node = await Tailscaled.start({ hostname: "by-oauth" });
-  await node.up(flarescale.controlUrl, [`--auth-key=${secret}?${options}`, "--advertise-tags=tag:x"]);
+describe("the Kubernetes operator's calls", () => {
+  interface Line {
+    readonly step?: string;
+    readonly saw?: unknown;
+    readonly error?: string;
+    readonly join?: { readonly hostname: string; readonly key: string };
+  }
 
-  const device = await flarescale.api.deviceCalled("by-oauth");
-  expect(device).toMatchObject({ tags: ["tag:x"], authorized: true, isEphemeral: false });
+  it("are answered as it needs them, pod by pod and service by service", async () => {
+    await flarescale.api.setPolicy({
+      tagOwners: { "tag:k8s-operator": [], "tag:k8s": ["tag:k8s-operator"], "tag:prod": [] },
+    });
+    const client = await flarescale.api.request<{ id: string; key: string }>("POST", "/tailnet/-/keys", {
+      keyType: "client",
+      scopes: ["auth_keys", "devices:core", "services"],
+      tags: ["tag:k8s-operator"],
+    });
+    const seen: unknown[] = [];
+    const loginNames: string[] = [];
+    const child = new Child({
+      name: "operator-flows",
+      command: [(await apiBinaries()).operatorFlows],
+      env: {
+        FLARESCALE_URL: flarescale.workerUrl,
+        FLARESCALE_CLIENT_ID: client.id,
+        FLARESCALE_CLIENT_SECRET: `${client.key}\n`, // as a mounted file has it
+      },
+      onLine: (text) => {
+        const { step, saw, error, join: pod } = JSON.parse(text) as Line;
+        if (step !== undefined) seen.push([step, error ?? saw]);
+        if (pod === undefined) return;
+        void join(pod.hostname, pod.key).then(({ nodeId, loginName }) => {
+          loginNames.push(loginName);
+          child.send(nodeId);
+        });
+      },
+    });
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(seen).toEqual([
+      ["boot", { sameID: true, tags: ["tag:k8s-operator"], authorized: true }],
+      ["expose a Service", ["deleted", "gone already"]],
+      ["key with two tags", true],
+      ["ProxyGroup", { reissued: true, ended: ["deleted", "deleted"] }],
+      ["HA Ingress", ["created", "as wanted", "updated", "as wanted", "updated", "as wanted"]],
+      ["HA Ingress gone", { restUnchanged: true, gone: true, goneAgain: true }],
+      ["HA Service", { addresses: 2, ports: ["do-not-validate"] }],
+      ["API server proxy", ["svc:kube-old"]],
+      ["Recorder", { hostname: "recorder-0", addresses: 2 }],
+      ["readiness of a Tailnet", { devices: true, services: 0 }],
+      ["policy file", expect.stringMatching(/permissions to perform this function \(403\)$/)],
+      ["settings of others", expect.stringMatching(/permissions to perform this function \(403\)$/)],
+      ["key with a tag of others", "requested tags [tag:prod] are invalid or not permitted (400)"],
+      ["key without tags", expect.stringMatching(/\(400\)$/)],
+    ]);
+    // Names of services are derived from the login name of a tagged node, which has to be its own name.
+    const suffix = (await flarescale.api.deviceCalled("recorder-0")).name.replace(/^[^.]+/, "");
+    expect(loginNames).toEqual(
+      ["operator", "proxy-0", "ingress-0", "ingress-1", "ingress-0", "recorder-0"].map((name) => `${name}${suffix}`),
+    );
+  });
 });

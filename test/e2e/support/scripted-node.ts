@@ -16,6 +16,12 @@ export interface MapMessage {
   readonly PacketFilters?: Readonly<Record<string, unknown>>;
 }
 
+interface RegisterAnswer {
+  readonly Error: string;
+  readonly MachineAuthorized: boolean;
+  readonly Login: { readonly LoginName: string };
+}
+
 /** Where a server is reached. */
 export type ControlAddress = Pick<ConnectOptions, "url" | "via" | "serverPublicKey">;
 
@@ -61,9 +67,9 @@ export class ScriptedNode {
     this.#connection = undefined;
   }
 
-  /** Registers its node key. @throws Error with the server's words when it is refused */
-  async register(authKey: string): Promise<void> {
-    await this.#register(this.#nodeKey, undefined, authKey);
+  /** Registers its node key; returns the login name that it is given. @throws Error with the server's words when it is refused */
+  async register(authKey: string): Promise<string> {
+    return await this.#register(this.#nodeKey, undefined, authKey);
   }
 
   /** Registers a new node key in place of its own. @param nodeKey made by {@link newNodeKey} */
@@ -103,7 +109,7 @@ export class ScriptedNode {
     });
   }
 
-  async #register(nodeKey: string, oldNodeKey: string | undefined, authKey: string): Promise<void> {
+  async #register(nodeKey: string, oldNodeKey: string | undefined, authKey: string): Promise<string> {
     const response = await this.#open().post("/machine/register", {
       Version: CAPABILITY_VERSION,
       NodeKey: nodeKey,
@@ -113,8 +119,9 @@ export class ScriptedNode {
     });
     const text = Buffer.from(response.body).toString();
     if (response.status !== 200) throw new Error(`${this.hostname}: register answered ${response.status}: ${text}`);
-    const { Error: refusal, MachineAuthorized } = JSON.parse(text) as { Error: string; MachineAuthorized: boolean };
+    const { Error: refusal, MachineAuthorized, Login } = JSON.parse(text) as RegisterAnswer;
     if (refusal !== "" || !MachineAuthorized) throw new Error(`${this.hostname}: ${refusal || "not authorized"}`);
+    return Login.LoginName;
   }
 
   #mapRequest() {

@@ -1,8 +1,10 @@
 // Command api-client drives the official Go client of the REST API against a control server and prints what it saw.
 //
-// It works through all resources twice: with the API token of the environment, then as an OAuth client that the first
-// round has made. Every step is one line of JSON: {"as":"token","step":"…","saw":…}, with "error" instead of "saw"
-// when the client reported one. FLARESCALE_URL and FLARESCALE_API_TOKEN say where and who, the argument names a device.
+// It works through all resources three times: with the API token of the environment, as an OAuth client that the first
+// round has made, and as the federated identity FLARESCALE_CLIENT_ID whose issuer has signed FLARESCALE_ID_TOKEN. Every
+// step is one line of JSON: {"as":"token","step":"…","saw":…}, with "error" instead of "saw" when the client reported
+// one. FLARESCALE_URL and FLARESCALE_API_TOKEN say where and who, the argument names a device; each round deletes the
+// device with the host name disposable-<round>.
 package main
 
 import (
@@ -26,9 +28,15 @@ type line struct {
 // round is one pass over the API with one credential.
 type round struct {
 	*tailscale.Client
-	ctx    context.Context
-	as     string
-	device string
+	ctx        context.Context
+	as         string
+	device     string
+	disposable string
+	address    string
+}
+
+func newRound(ctx context.Context, client *tailscale.Client, as, address string) *round {
+	return &round{Client: client, ctx: ctx, as: as, device: os.Args[1], disposable: "disposable-" + as, address: address}
 }
 
 func (r *round) step(name string, do func() (any, error)) {
@@ -56,8 +64,7 @@ func main() {
 	defer cancel()
 
 	token := &tailscale.Client{BaseURL: base, APIKey: os.Getenv("FLARESCALE_API_TOKEN")}
-	first := &round{Client: token, ctx: ctx, as: "token", device: os.Args[1]}
-	first.all()
+	newRound(ctx, token, "token", "100.64.7.1").all()
 
 	made, err := token.Keys().CreateOAuthClient(ctx, tailscale.CreateOAuthClientRequest{
 		Scopes: []string{"all"}, Tags: []string{tag}, Description: "second round",
@@ -66,10 +73,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "api-client: cannot make the OAuth client:", err)
 		os.Exit(1)
 	}
-	credentials := &tailscale.OAuth{ClientID: made.ID, ClientSecret: made.Key}
-	second := &round{
-		Client: &tailscale.Client{BaseURL: base, Auth: credentials},
-		ctx:    ctx, as: "oauth", device: os.Args[1],
+	oauth := &tailscale.OAuth{ClientID: made.ID, ClientSecret: made.Key}
+	newRound(ctx, &tailscale.Client{BaseURL: base, Auth: oauth}, "oauth", "100.64.7.2").all()
+
+	identity := &tailscale.IdentityFederation{
+		ClientID:    os.Getenv("FLARESCALE_CLIENT_ID"),
+		IDTokenFunc: func() (string, error) { return os.Getenv("FLARESCALE_ID_TOKEN"), nil },
 	}
-	second.all()
+	newRound(ctx, &tailscale.Client{BaseURL: base, Auth: identity}, "federated", "100.64.7.3").all()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"tailscale.com/client/tailscale/v2"
@@ -19,10 +20,14 @@ func (r *round) all() {
 	r.policyFile()
 	r.devices()
 	r.keys()
+	r.federatedIdentity()
 	r.dns()
 	r.users()
 	r.tailnet()
 	r.services()
+	r.webhooks()
+	r.postureIntegrations()
+	r.logging()
 }
 
 func (r *round) policyFile() {
@@ -110,6 +115,47 @@ func (r *round) devices() {
 		}
 		_, remains := left.Attributes[key]
 		return map[string]any{"value": set.Attributes[key], "remains": remains}, nil
+	})
+	r.step("device address", func() (any, error) {
+		before, err := devices.Get(r.ctx, r.device)
+		if err != nil {
+			return nil, err
+		}
+		if err := devices.SetIPv4Address(r.ctx, r.device, r.address); err != nil {
+			return nil, err
+		}
+		after, err := devices.Get(r.ctx, r.device)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{
+			"moved": before.Addresses[0] != after.Addresses[0], "address": after.Addresses[0],
+			"sameIPv6": before.Addresses[1] == after.Addresses[1],
+		}, nil
+	})
+	r.step("device address outside", func() (any, error) {
+		return nil, devices.SetIPv4Address(r.ctx, r.device, "192.0.2.1")
+	})
+	r.step("devices by tag and name", func() (any, error) {
+		tagged, err := devices.List(r.ctx, tailscale.WithFilter("tags", []string{tag}))
+		if err != nil {
+			return nil, err
+		}
+		named, err := devices.List(r.ctx, tailscale.WithFilter("hostname", []string{r.disposable}))
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"tagged": len(tagged), "named": len(named)}, nil
+	})
+	r.step("device deleted", func() (any, error) {
+		found, err := devices.List(r.ctx, tailscale.WithFilter("hostname", []string{r.disposable}))
+		if err != nil || len(found) != 1 {
+			return nil, fmt.Errorf("%d devices, %w", len(found), err)
+		}
+		if err := devices.Delete(r.ctx, found[0].NodeID); err != nil {
+			return nil, err
+		}
+		return tailscale.IsNotFound(devices.Delete(r.ctx, found[0].ID)), nil
 	})
 	r.step("device unknown", func() (any, error) {
 		_, err := devices.Get(r.ctx, "999999")
