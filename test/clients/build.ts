@@ -132,15 +132,16 @@ const api: GoModule = {
   ],
 };
 
-/** Upstream's own commands that use nothing but the REST API. */
+/** Upstream's own commands that use nothing but the REST API, and its formatter of policy files. */
 const apiTools = moduleOf("current", [
   { name: "gitops-pusher", package: "tailscale.com/cmd/gitops-pusher", tags: currentTags },
   { name: "get-authkey", package: "tailscale.com/cmd/get-authkey", tags: currentTags },
+  { name: "hujson-format", package: "./cmd/hujson-format", tags: currentTags },
 ]);
 
 /** Builds only the programs that drive the REST API, when they are missing, and says where they are. @throws BuildError */
 export async function apiBinaries(): Promise<
-  Record<"apiClient" | "operatorFlows" | "gitopsPusher" | "getAuthkey", string>
+  Record<"apiClient" | "operatorFlows" | "gitopsPusher" | "getAuthkey" | "hujsonFormat", string>
 > {
   await buildMissing(api);
   await buildMissing(apiTools);
@@ -149,6 +150,7 @@ export async function apiBinaries(): Promise<
     operatorFlows: join(api.binDir, "operator-flows"),
     gitopsPusher: join(apiTools.binDir, "gitops-pusher"),
     getAuthkey: join(apiTools.binDir, "get-authkey"),
+    hujsonFormat: join(apiTools.binDir, "hujson-format"),
   };
 }
 
