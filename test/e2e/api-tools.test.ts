@@ -17,6 +17,7 @@ import { Tailscaled } from "./support/tailscaled.ts";
 let flarescale: Flarescale;
 let tools: Awaited<ReturnType<typeof apiBinaries>>;
 let httpsPort: number;
+const dir = scratchDir("api-tools");
 
 beforeAll(async () => {
   await clientBinaries();
@@ -34,9 +35,14 @@ async function oauthClient(scopes: readonly string[], tags: readonly string[]): 
   return await flarescale.api.request("POST", "/tailnet/-/keys", { keyType: "client", scopes, tags });
 }
 
-/** Runs a program with variables in its environment. */
+/** Runs a program in a folder of its own, because gitops-pusher keeps its cache where it runs, with variables set. */
 async function runWith(env: Environment, argv: readonly string[]): Promise<Output> {
-  return await execute(["env", ...Object.entries(env).map(([name, value]) => `${name}=${value ?? ""}`), ...argv]);
+  return await execute([
+    "env",
+    `--chdir=${dir}`,
+    ...Object.entries(env).map(([name, value]) => `${name}=${value ?? ""}`),
+    ...argv,
+  ]);
 }
 
 it("HuJSON has the canonical form that upstream's formatter makes of it", () => {
@@ -51,7 +57,6 @@ it("HuJSON has the canonical form that upstream's formatter makes of it", () => 
 });
 
 describe("gitops-pusher", () => {
-  const dir = scratchDir("gitops");
   const policyFile = join(dir, "policy.hujson");
   const FIRST = '{"tagOwners":{"tag:ci":[]},"acls":[{"action":"accept","src":["*"],"dst":["*:*"]}]} // not laid out\n';
   const SECOND = `// Laid out by hand.\n{\n  "tagOwners": {"tag:ci": [], "tag:server": ["tag:ci"]},\n  "acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}],\n}\n`;
@@ -60,12 +65,7 @@ describe("gitops-pusher", () => {
 
   async function push(command: string, policy: string, ...flags: string[]): Promise<Output> {
     writeFileSync(policyFile, policy);
-    const options = [
-      `--api-server=127.0.0.1:${httpsPort}`,
-      `--policy-file=${policyFile}`,
-      `--cache-file=${join(dir, "cache.json")}`,
-      ...flags,
-    ];
+    const options = [`--api-server=127.0.0.1:${httpsPort}`, `--policy-file=${policyFile}`, ...flags];
     const trust = { SSL_CERT_FILE: join(flarescale.stateDir, "gateway", "gateway-tls.pem"), TS_TAILNET: "-" };
     return await runWith({ ...trust, ...credentials }, [tools.gitopsPusher, ...options, command]);
   }
