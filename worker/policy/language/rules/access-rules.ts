@@ -202,7 +202,11 @@ function readGrant(fields: Fields, where: string, at: number, context: RuleConte
   return {
     sources: sources.map(({ selector }) => selector),
     destinations: others.length === 0 ? [] : [others],
-    parts: [...grantParts(others, false, traffic, app), ...grantParts(selves, true, traffic, app)],
+    // Sources that stand for nobody leave an app rule behind, the absence of sources leaves nothing (policy.md 7).
+    parts:
+      sources.length === 0
+        ? []
+        : [...grantParts(others, false, traffic, app), ...grantParts(selves, true, traffic, app)],
     via,
     written: {
       sources: sources.map(({ text }) => text),
