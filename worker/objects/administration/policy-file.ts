@@ -6,6 +6,7 @@ import { type PreviewSubject, previewRules, type RulePreview } from "../../polic
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
 import { failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/policy/set-policy.ts";
+import { domainsOf } from "../../tailnet/domains.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
 import { underPolicy } from "../../tailnet/policy-trial.ts";
 import { type PolicyForecast, toForecast } from "./policy-forecast.ts";
@@ -72,7 +73,7 @@ export class PolicyFile {
 
   /** Checks a policy file and runs its tests; changes nothing. */
   check(text: string): PolicyFindings {
-    const parsed = parsePolicy(text);
+    const parsed = parsePolicy(text, domainsOf(this.#context.tailnet));
     if (!parsed.ok) return { errors: parsed.problems, warnings: [], failures: [] };
     const failures = failedTests(this.#context.tailnet, parsed.policy);
     return { errors: [], warnings: parsed.warnings, failures };
@@ -80,7 +81,7 @@ export class PolicyFile {
 
   /** The rules of a policy file that apply to somebody or something, were it in force now; changes nothing. */
   preview(text: string, subject: PreviewSubject): PreviewResult {
-    const parsed = parsePolicy(text);
+    const parsed = parsePolicy(text, domainsOf(this.#context.tailnet));
     if (!parsed.ok) return { ok: false, problems: parsed.problems };
     const { policy, ...inventory } = underPolicy(this.#context.tailnet, parsed.policy);
     return { ok: true, ...previewRules(policy, subject, inventory) };

@@ -4,6 +4,7 @@ import type { PolicyEffect } from "../../../policy/engine.ts";
 import { type Policy, parsePolicy } from "../../../policy/parse.ts";
 import { checkPolicyTests, type TestFailure } from "../../../policy/policy-tests.ts";
 import { type Change, type Decision, decided, type PolicyVersion, refused } from "../../change.ts";
+import { domainsOf } from "../../domains.ts";
 import type { Node } from "../../entities/node.ts";
 import { underPolicy } from "../../policy-trial.ts";
 import type { Tailnet } from "../../tailnet.ts";
@@ -22,7 +23,7 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
 
 /** The policy of a file that compiles and passes its own tests. */
 function acceptPolicy(tailnet: Tailnet, text: string): Decision<Policy> {
-  const parsed = parsePolicy(text);
+  const parsed = parsePolicy(text, domainsOf(tailnet));
   if (!parsed.ok) {
     const first = parsed.problems[0];
     return refused({
