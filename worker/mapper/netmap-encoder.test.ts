@@ -101,6 +101,23 @@ describe("the first message of a stream", () => {
     expect(full(laptop).Peers?.map(({ ID }) => ID)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 
+  it("shows no IPv4 address of anybody under disableIPv4, routes aside", () => {
+    t.run(setPolicy(t.tailnet, POLICY.replace("{", '{ "disableIPv4": true,'), "ann", t.now));
+    t.report(server, { RoutableIPs: ["10.1.0.0/16"] });
+    t.run(approveRoutes(t.node(server), ["10.1.0.0/16"]));
+    const { Node: self, Peers, PacketFilters } = full(server);
+    expect(self).toMatchObject({
+      Addresses: [`${server.ipv6}/128`],
+      AllowedIPs: [`${server.ipv6}/128`, "10.1.0.0/16"],
+    });
+    expect(Peers).toMatchObject([{ Addresses: [`${laptop.ipv6}/128`], AllowedIPs: [`${laptop.ipv6}/128`] }]);
+    expect(PacketFilters?.base?.map(({ SrcIPs }) => SrcIPs)).toEqual([[laptop.ipv6]]);
+    expect(peer(laptop, server)).toMatchObject({
+      Addresses: [`${server.ipv6}/128`],
+      AllowedIPs: [`${server.ipv6}/128`, "10.1.0.0/16"],
+    });
+  });
+
   it("leaves peers out when the client asks for none, and nothing else", () => {
     const { Peers, ...rest } = JSON.parse(encoder.full(t.tailnet, laptop, t.now, true));
     const { Peers: all, UserProfiles, ...others } = full(laptop);

@@ -102,7 +102,7 @@ export class NetmapEncoder {
     const view: NodeView = {
       addresses: known.length > 0 ? known : [node.ipv4, node.ipv6], // the engine knows authorised nodes only
       routes: engine.ownRoutes(node.id),
-      capMap: capabilitiesOf(tailnet, node),
+      capMap: capabilitiesOf(tailnet, node, this.#deployment.tailnetName),
     };
     return JSON.stringify(toSelf(node, view, this.#deployment.magicDnsSuffix));
   }

@@ -12,16 +12,22 @@ const EVERYONE = {
   "https://tailscale.com/cap/ssh": null,
 } as const;
 
-/** The CapMap of a node in its own view. */
-export function capabilitiesOf(tailnet: Tailnet, node: Node): CapMap {
+/** Has the client tell its user that Funnel waits for HTTPS certificates. */
+const FUNNEL_NEEDS_HTTPS = "https://tailscale.com/cap/warn-funnel-no-https";
+
+/** The CapMap of a node in its own view; `tailnetName` is what clients show of the tailnet. */
+export function capabilitiesOf(tailnet: Tailnet, node: Node, tailnetName: string): CapMap {
   const user = node.userId === null ? undefined : tailnet.users.get(node.userId);
+  const ofPolicy = tailnet.engine.capMapOf(node.id);
   return {
     ...EVERYONE,
+    "tailnet-display-name": [tailnetName],
     ...ofSettings(tailnet.settings),
     ...ofServices(tailnet, node),
     ...(user !== undefined && isAdministrator(user) && { "https://tailscale.com/cap/is-admin": null }),
     ...(user?.role === "owner" && { "https://tailscale.com/cap/is-owner": null }),
-    ...tailnet.engine.capMapOf(node.id),
+    ...(Object.hasOwn(ofPolicy, "funnel") && !tailnet.settings.isHttpsOn && { [FUNNEL_NEEDS_HTTPS]: null }),
+    ...ofPolicy,
   };
 }
 
