@@ -30,14 +30,19 @@ export interface Refusal {
   readonly detail?: string;
 }
 
+/** A refusal for a client. */
+export function refusal(cause: RefusalCause, status: number, text: string): Refusal {
+  return { kind: "refused", cause, status, text };
+}
+
 /** Writes a refusal as the whole answer of a connection and ends it. */
-export function writeRefusal(socket: Socket, refusal: Refusal): void {
-  const body = `${refusal.text}\n`;
+export function writeRefusal(socket: Socket, { status, text, retryAfter }: Refusal): void {
+  const body = `${text}\n`;
   const lines = [
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? "Refused"}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}`,
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(body)}`,
-    ...(refusal.retryAfter === undefined ? [] : [`Retry-After: ${refusal.retryAfter}`]),
+    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
     "Cache-Control: no-store",
     "Connection: close",
   ];

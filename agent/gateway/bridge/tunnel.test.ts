@@ -4,9 +4,11 @@ import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { WebSocket, WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { RawClient } from "../../testing/raw-client.ts";
 import { PAUSE_ABOVE } from "../limits.ts";
+import { openWebSocket } from "../upstream/handshake.ts";
+import { createUpstream } from "../upstream/upstream.ts";
 import type { EndCause, Traffic } from "./bridges.ts";
 import { ignoreUntilClose } from "./socket-end.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -34,16 +36,18 @@ async function bench(options: { early?: Buffer[]; autoPong?: boolean } = {}): Pr
   await Promise.all([once(listener, "listening"), once(workers, "listening")]);
   const { port } = workers.address() as net.AddressInfo;
   const outer = net.connect({ port: (listener.address() as net.AddressInfo).port, allowHalfOpen: true });
-  const toWorker = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
-  toWorker.once("open", () => toWorker.pause());
+  const upstream = createUpstream(new URL(`http://127.0.0.1:${port}`));
+  const target = { path: "/", protocol: "bench", headers: [] };
+  const dialled = openWebSocket(upstream, target, new AbortController().signal);
   const [[inner], [worker]] = (await Promise.all([
     once(listener, "connection"),
     once(workers, "connection"),
     once(outer, "connect"),
-    once(toWorker, "open"),
   ])) as unknown as [[net.Socket], [WebSocket]];
+  const outcome = await dialled;
+  if (outcome.kind === "refused") throw new Error(outcome.text);
+  const toWorker = outcome.connection;
   inner.on("error", ignoreUntilClose);
-  toWorker.on("error", ignoreUntilClose);
   worker.on("error", ignoreUntilClose);
   cleanUps.push(() => {
     outer.destroy();

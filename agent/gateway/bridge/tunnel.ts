@@ -2,7 +2,6 @@
 // message boundaries mean nothing in either direction. Both directions have backpressure, so that a slow client makes
 // the Worker wait and the other way round; the end of one side is the end of the other.
 import type { Socket } from "node:net";
-import type { WebSocket } from "ws";
 import {
   CHUNK_COST,
   COALESCE_MAX,
@@ -12,17 +11,15 @@ import {
   RESUME_BELOW,
   STALLED_INTERVALS_MAX,
 } from "../limits.ts";
+import { writeCopy } from "../websocket/buffer-pool.ts";
+import { CloseCode } from "../websocket/frame.ts";
+import type { StreamEnd } from "../websocket/server-frames.ts";
+import type { WebSocketStream } from "../websocket/websocket-stream.ts";
 import type { Bridge, EndCause, Traffic } from "./bridges.ts";
 import { endLingering, resetAfterFlush } from "./socket-end.ts";
 
-/** Close codes that we send: the client is gone, this gateway is going, the Worker sent text. */
-const CLOSE_NORMAL = 1000;
-const CLOSE_GOING_AWAY = 1001;
-const CLOSE_UNSUPPORTED = 1003;
 /** Close codes of the Worker that are no error: done, going away, no code given, restarting. */
-const CLEAN_CODES = new Set([CLOSE_NORMAL, CLOSE_GOING_AWAY, 1005, 1012]);
-
-const BINARY = { binary: true } as const;
+const CLEAN_CODES: ReadonlySet<number> = new Set([CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS, 1012]);
 
 /** What a tunnel joins, and whom it tells about its end. */
 export interface TunnelParts {
@@ -30,7 +27,7 @@ export interface TunnelParts {
   /** Paused behind its request head; somebody listens to its errors. */
   readonly client: Socket;
   /** Open and paused. */
-  readonly worker: WebSocket;
+  readonly worker: WebSocketStream;
   readonly traffic: Traffic;
   readonly onEnd: (tunnel: Tunnel, cause: EndCause) => void;
 }
@@ -39,7 +36,7 @@ export interface TunnelParts {
 export class Tunnel implements Bridge {
   readonly kind: "control" | "derp";
   readonly #client: Socket;
-  readonly #worker: WebSocket;
+  readonly #worker: WebSocketStream;
   readonly #traffic: Traffic;
   readonly #onEnd: TunnelParts["onEnd"];
   /** Reads of the client that wait for the Worker, and what they cost. */
@@ -91,7 +88,7 @@ export class Tunnel implements Bridge {
   }
 
   drain(): void {
-    this.#closeWorker("drain", CLOSE_GOING_AWAY, "gateway draining");
+    this.#closeWorker("drain", CloseCode.GOING_AWAY, "gateway draining");
   }
 
   #listen(): void {
@@ -101,14 +98,15 @@ export class Tunnel implements Bridge {
         this.#stalledIntervals = 0;
         this.#worker.resume();
       })
-      .on("end", () => this.#closeWorker("client-closed", CLOSE_NORMAL))
-      .on("close", () => this.#closeWorker("client-reset", CLOSE_NORMAL));
-    this.#worker
-      .on("message", (message: Buffer, isBinary) => this.#readWorker(message, isBinary))
-      .on("pong", () => {
+      .on("end", () => this.#closeWorker("client-closed", CloseCode.NORMAL))
+      .on("close", () => this.#closeWorker("client-reset", CloseCode.NORMAL));
+    this.#worker.listen({
+      data: (bytes) => this.#readWorker(bytes),
+      pong: () => {
         this.#missedPings = 0;
-      })
-      .on("close", (code) => this.#endClient(code));
+      },
+      close: (end) => this.#endClient(end),
+    });
   }
 
   #readClient(chunk: Buffer): void {
@@ -123,11 +121,11 @@ export class Tunnel implements Bridge {
 
   #flush(limit = RESUME_BELOW): void {
     while (this.#queue.length > 0 && this.#inFlight < limit) {
-      const message = this.#takeMessage();
-      this.#inFlight += message.length;
-      this.#worker.send(message, BINARY, (error) => {
-        this.#inFlight -= message.length;
-        if (!error) this.#wrote();
+      const { chunks, length } = this.#takeMessage();
+      this.#inFlight += length;
+      this.#worker.send(chunks, () => {
+        this.#inFlight -= length;
+        this.#wrote();
       });
     }
   }
@@ -138,7 +136,7 @@ export class Tunnel implements Bridge {
   }
 
   /** The first waiting reads as one message. A single read is at most 64 KiB, so no message is longer than that. */
-  #takeMessage(): Buffer {
+  #takeMessage(): { readonly chunks: readonly Buffer[]; readonly length: number } {
     let count = 0;
     let length = 0;
     for (const chunk of this.#queue) {
@@ -147,19 +145,13 @@ export class Tunnel implements Bridge {
       count += 1;
     }
     this.#queuedCost -= length + count * CHUNK_COST;
-    const chunks = this.#queue.splice(0, count);
-    const [first] = chunks;
-    return count === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
+    return { chunks: this.#queue.splice(0, count), length };
   }
 
-  #readWorker(message: Buffer, isBinary: boolean): void {
-    if (!isBinary) {
-      this.#closeWorker("worker-violation", CLOSE_UNSUPPORTED, "binary messages only");
-      return;
-    }
+  #readWorker(bytes: Buffer): void {
     this.#missedPings = 0;
-    this.#traffic.toClient += message.length;
-    if (this.#client.writable && !this.#client.write(message)) this.#worker.pause();
+    this.#traffic.toClient += bytes.length;
+    if (this.#client.writable && !writeCopy(this.#client, bytes)) this.#worker.pause();
   }
 
   /** Sends what is queued and the close frame. What the Worker still says is passed on until it closes too. */
@@ -180,7 +172,8 @@ export class Tunnel implements Bridge {
   }
 
   /** The WebSocket is closed: the client gets what is left, then a FIN after a clean end and a reset after an error. */
-  #endClient(code: number): void {
+  #endClient({ code, isViolation }: StreamEnd): void {
+    if (isViolation) this.#cause ??= "worker-violation";
     this.#cause ??= CLEAN_CODES.has(code) ? "worker-closed" : "worker-error";
     this.#queue.length = 0;
     this.#queuedCost = 0;

@@ -8,14 +8,26 @@ import { UsageError } from "../../command-line.ts";
 import { TCP_KEEP_ALIVE_MS } from "../limits.ts";
 import { cachedLookup } from "./address-cache.ts";
 
+/** Takes what a connection reads. */
+export interface Intake {
+  /** Called with memory that is overwritten afterwards; until then the taker may write to it. */
+  receive: (bytes: Buffer) => void;
+}
+
+/** What one read of any connection with an intake brings. A buffer for each would cost 64 KiB of every idle bridge. */
+const readBuffer = Buffer.allocUnsafeSlow(64 << 10);
+
 /** The Worker's origin and how connections to it are made. */
 export interface Upstream {
   /** `http:` or `https:` origin, no path. */
   readonly origin: URL;
   readonly hostname: string;
   readonly port: number;
-  /** Opens a connection for one tunnel. */
-  readonly connect: () => net.Socket;
+  /**
+   * Opens a connection for one bridge. With an intake, what it reads goes there instead of to listeners of "data", in
+   * memory that all connections share.
+   */
+  readonly connect: (intake?: Intake) => net.Socket;
   /** Starts a plain request on a kept connection; headers are raw. */
   request(options: { method: string; path: string; headers: string[] }): http.ClientRequest;
   /** Closes the kept connections. */
@@ -59,21 +71,33 @@ export function createUpstream(origin: URL): Upstream {
     origin,
     hostname,
     port,
-    connect: isSecure ? tlsConnector(target) : () => net.connect(target),
+    connect: isSecure ? tlsConnector(target) : (intake) => net.connect({ ...target, ...readInto(intake) }),
     request: (options) => start({ ...options, host: hostname, port, agent }),
     close: () => agent.destroy(),
   };
 }
 
 /** Connects with TLS and resumes the newest session that the Worker gave. */
-function tlsConnector(target: tls.ConnectionOptions & { host: string }): () => net.Socket {
+function tlsConnector(target: tls.ConnectionOptions & { host: string }): Upstream["connect"] {
   let session: Buffer | undefined;
   const servername = net.isIP(target.host) === 0 ? { servername: target.host } : {};
-  return () => {
-    const socket = tls.connect({ ...target, ...servername, ALPNProtocols: ["http/1.1"], ...(session && { session }) });
+  return (intake) => {
+    const reading = readInto(intake);
+    const options = { ...target, ...servername, ALPNProtocols: ["http/1.1"], ...(session && { session }), ...reading };
+    const socket = tls.connect(options);
     socket.on("session", (ticket) => {
       session = ticket;
     });
     return socket;
   };
+}
+
+/** The option of a connection that reads into the shared buffer. */
+function readInto(intake: Intake | undefined): { readonly onread?: net.OnReadOpts } {
+  if (intake === undefined) return {};
+  const callback = (length: number) => {
+    intake.receive(readBuffer.subarray(0, length));
+    return true;
+  };
+  return { onread: { buffer: readBuffer, callback } };
 }
