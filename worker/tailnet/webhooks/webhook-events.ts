@@ -34,6 +34,10 @@ function eventsOf(tailnet: Tailnet, change: Change): WebhookEvent[] {
     }
     case "user-put":
       return userEvents(tailnet.users.get(change.user.id), change.user);
+    case "user-removed": {
+      const user = tailnet.users.get(change.id);
+      return user === undefined ? [] : [userEvent("userDeleted", user, "was removed")];
+    }
     case "policy-put":
       if (change.policy.text === tailnet.policy.text) return [];
       return [{ type: "policyUpdate", message: "The policy file was changed", data: {} }];
@@ -54,15 +58,20 @@ function nodeEvents(tailnet: Tailnet, before: Node | undefined, after: Node): We
 }
 
 function userEvents(before: User | undefined, after: User): WebhookEvent[] {
-  if (before === undefined) return [userEvent("userCreated", after, "was added")];
+  if (before === undefined) {
+    const created = userEvent("userCreated", after, "was added");
+    return after.isApproved ? [created] : [created, userEvent("userNeedsApproval", after, "needs approval")];
+  }
   const events: WebhookEvent[] = [];
   if (before.role !== after.role) events.push(userEvent("userRoleUpdated", after, `is now ${after.role}`));
+  if (!before.isApproved && after.isApproved) events.push(userEvent("userApproved", after, "was approved"));
   if (!before.isSuspended && after.isSuspended) events.push(userEvent("userSuspended", after, "was suspended"));
   if (before.isSuspended && !after.isSuspended) events.push(userEvent("userRestored", after, "was restored"));
   return events;
 }
 
-function nodeEvent(type: WebhookEventType, tailnet: Tailnet, node: Node, what: string): WebhookEvent {
+/** An event about a node. */
+export function nodeEvent(type: WebhookEventType, tailnet: Tailnet, node: Node, what: string): WebhookEvent {
   const { stableId, name, tags, userId } = node;
   const owner = userId === null ? undefined : tailnet.users.get(userId)?.loginName;
   const managedBy = tags.length > 0 ? tags.join(",") : (owner ?? "");
