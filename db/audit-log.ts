@@ -1,5 +1,5 @@
 // The configuration audit log in SQLite. Entries are added in the transaction of the changes that they tell of.
-import { and, asc, gt, gte, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, desc, gt, gte, lt, lte, or, sql } from "drizzle-orm";
 import { AUDIT_MAX_EVENTS } from "../worker/protocol/limits.ts";
 import { AUDIT_RETENTION_MS, type AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Database } from "./open.ts";
@@ -47,6 +47,17 @@ export class AuditLog {
       const { id } = this.#insert.get(row);
       this.#remove.run({ lastId: id - AUDIT_MAX_EVENTS, oldest: at - AUDIT_RETENTION_MS });
     }
+  }
+
+  /** Number of the newest entry that there ever was. */
+  lastId(): number {
+    const { id } = auditEvents;
+    return this.#db.select({ id }).from(auditEvents).orderBy(desc(id)).limit(1).get()?.id ?? 0;
+  }
+
+  /** At most `limit` entries after a number, in order. */
+  after(id: number, limit: number): NumberedAuditEvent[] {
+    return this.read({ from: 0, to: Number.MAX_SAFE_INTEGER, after: id, limit });
   }
 
   /** Entries in order. */

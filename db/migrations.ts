@@ -4,6 +4,7 @@ import auditLog from "../migrations/0001_audit_log.sql";
 import records from "../migrations/0002_records.sql";
 import sshChecksAndAttributes from "../migrations/0003_ssh_checks_and_attributes.sql";
 import trustCredentials from "../migrations/0004_trust_credentials.sql";
+import userApproval from "../migrations/0005_user_approval.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { tag: "0002_records", sql: records },
   { tag: "0003_ssh_checks_and_attributes", sql: sshChecksAndAttributes },
   { tag: "0004_trust_credentials", sql: trustCredentials },
+  { tag: "0005_user_approval", sql: userApproval },
 ];

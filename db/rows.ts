@@ -24,7 +24,7 @@ import type {
 export function toNode(row: InferSelectModel<typeof nodes>): Node {
   return {
     ...row,
-    isUserSuspended: false, // openTailnet() has the users
+    isUserBarred: false, // openTailnet() has the users
     machineKey: row.machineKey as MachineKey,
     nodeKey: row.nodeKey as NodeKey,
     discoKey: row.discoKey as DiscoKey | null,

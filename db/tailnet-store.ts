@@ -11,6 +11,7 @@ import { DEFAULT_SETTINGS, type Settings } from "../worker/tailnet/entities/sett
 import { FIRST_USER_ID } from "../worker/tailnet/entities/user.ts";
 import type { StoredTailnet } from "../worker/tailnet/tailnet.ts";
 import { AuditLog } from "./audit-log.ts";
+import { LogStreamStates } from "./log-stream-states.ts";
 import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
 import { earlierPolicies, putPolicyVersion } from "./policy-versions.ts";
@@ -36,6 +37,8 @@ export class TailnetStore {
   readonly auditLog: AuditLog;
   /** Events that wait to be delivered. */
   readonly webhookQueue: WebhookQueue;
+  /** How far log streams have come. */
+  readonly logStreamStates: LogStreamStates;
   readonly #db: Database;
   readonly #nodes: NodeWriter;
   readonly #put;
@@ -44,6 +47,7 @@ export class TailnetStore {
     this.#db = db;
     this.auditLog = new AuditLog(db);
     this.webhookQueue = new WebhookQueue(db);
+    this.logStreamStates = new LogStreamStates(db);
     this.#nodes = new NodeWriter(db);
     this.#put = {
       user: prepareUpsert(db, schema.users, schema.users.id),
@@ -140,11 +144,20 @@ export class TailnetStore {
       case "user-put":
         this.#put.user(change.user);
         return;
+      case "user-removed":
+        this.#db.delete(schema.users).where(eq(schema.users.id, change.id)).run();
+        return;
       case "auth-key-put":
         this.#put.authKey(change.key);
         return;
+      case "auth-key-removed":
+        this.#db.delete(schema.authKeys).where(eq(schema.authKeys.id, change.id)).run();
+        return;
       case "api-token-put":
         this.#put.apiToken(change.token);
+        return;
+      case "api-token-removed":
+        this.#db.delete(schema.apiTokens).where(eq(schema.apiTokens.id, change.id)).run();
         return;
       case "credential-put":
         this.#put.credential(change.credential);

@@ -9,6 +9,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { approveRoutes } from "./routes/login/approve.ts";
 import { confirmSSHRoutes } from "./routes/login/confirm-ssh.ts";
 import { homeRoutes } from "./routes/login/home.ts";
+import { inviteRoutes } from "./routes/login/invite.ts";
 import { signInRoutes } from "./routes/login/sign-in.ts";
 
 export { DerpRegionObject } from "./objects/derp-region-object.ts";
@@ -30,6 +31,7 @@ app.route("/", healthRoutes);
 app.route("/", homeRoutes);
 app.route("/", approveRoutes);
 app.route("/", confirmSSHRoutes);
+app.route("/", inviteRoutes);
 app.route("/", signInRoutes);
 
 export default app;

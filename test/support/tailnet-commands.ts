@@ -132,6 +132,7 @@ const users = ofType(
       role: fc.constantFrom("member" as const, "admin" as const),
       displayName: fc.constantFrom("A", "B"),
       isSuspended: fc.boolean(),
+      isApproved: fc.boolean(),
     }),
   }),
 );

@@ -28,6 +28,7 @@ const user: User = {
   profilePicUrl: "",
   role: "owner",
   isSuspended: false,
+  isApproved: true,
   createdAt: 1,
 };
 
@@ -52,7 +53,7 @@ const node: Node = {
   keyExpiresAt: 9_007_199_254_740_991,
   isKeyExpiryDisabled: false,
   isAuthorized: true,
-  isUserSuspended: false,
+  isUserBarred: false,
   isEphemeral: true,
   approvedRoutes: ["10.0.0.0/8"],
   isOnline: true,

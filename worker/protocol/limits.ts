@@ -173,6 +173,18 @@ export const SERVICE_REPORT_MAX = 100;
 /** Characters of the texts of a Service, its annotations in all included. */
 export const SERVICE_MAX_TEXT = 16 << 10;
 
+/** Open invites of people, and those made by one request. */
+export const USER_INVITES_MAX = 1_000;
+export const USER_INVITES_AT_ONCE = 100;
+
+/** Characters of one field of a log stream. */
+export const LOG_STREAM_MAX_TEXT = 4_096;
+/** Entries and characters of one request of a log stream; a single entry may be longer. */
+export const LOG_BATCH_ENTRIES = 500;
+export const LOG_BATCH_CHARACTERS = 512 << 10;
+/** Identifiers for trust policies of AWS roles; the oldest go first. */
+export const EXTERNAL_IDS_MAX = 100;
+
 /** Webhook endpoints, and events of all of them that wait to be delivered; the oldest go first. */
 export const WEBHOOKS_MAX = 50;
 export const WEBHOOK_QUEUE_MAX = 1_000;

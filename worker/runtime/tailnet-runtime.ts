@@ -1,8 +1,8 @@
 // The tailnet while its object is awake: state, store and watchers. Every change goes the same way (style.md 3.3):
 // decide → store → evolve → tell whom it concerns. Loaded when first needed, so that a wake for a keep-alive is cheap.
 import type { AuditLog } from "../../db/audit-log.ts";
+import type { LogStreamStates } from "../../db/log-stream-states.ts";
 import type { TailnetStore } from "../../db/tailnet-store.ts";
-import type { WebhookMessage } from "../../db/webhook-queue.ts";
 import type { ControlConnection } from "../connection/control-connection.ts";
 import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 import type { Deployment } from "../mapper/deployment.ts";
@@ -19,20 +19,20 @@ import { disconnectNode } from "../tailnet/commands/nodes/presence.ts";
 import type { CommandContext } from "../tailnet/commands/registration/place-node.ts";
 import { deadlineOf, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
 import { type Effects, endsStreams, losesItsKey } from "../tailnet/effects.ts";
-import { type Actor, loginNameOf, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
-import { type Webhook, wantsEvent } from "../tailnet/entities/configuration/webhook.ts";
+import { type Actor, TAILNET_ACTOR } from "../tailnet/entities/actor.ts";
+import type { Webhook } from "../tailnet/entities/configuration/webhook.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { MAX_CHECK_PERIOD_MS } from "../tailnet/entities/ssh-check.ts";
 import { evolve } from "../tailnet/evolve.ts";
 import type { Refusal } from "../tailnet/refusal.ts";
 import { describeFault } from "../tailnet/stored-policy.ts";
 import { openTailnet, type Tailnet } from "../tailnet/tailnet.ts";
-import { type WebhookEvent, webhookEvents } from "../tailnet/webhooks/webhook-events.ts";
-import { webhookBody } from "../tailnet/webhooks/webhook-message.ts";
+import type { WebhookEvent } from "../tailnet/webhooks/webhook-events.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
 import { GatheredNews } from "./gathered-news.ts";
+import { LogStreaming } from "./log-streaming.ts";
 import { mapFrame } from "./map-frame.ts";
-import { deliverWebhooks } from "./webhook-delivery.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** Result of a command: what it made, or why it was refused. */
 export type Outcome<T> = { readonly ok: true; readonly result: T } | { readonly ok: false; readonly refusal: Refusal };
@@ -57,6 +57,8 @@ export class TailnetRuntime {
   readonly encoder: NetmapEncoder;
   readonly #ports: RuntimePorts;
   readonly #news: GatheredNews;
+  readonly #logStreaming: LogStreaming;
+  readonly #webhooks: Webhooks;
 
   constructor(ports: RuntimePorts) {
     this.#ports = ports;
@@ -66,6 +68,10 @@ export class TailnetRuntime {
       deliver: (effects, now) => this.#deliver(effects, now),
     });
     this.tailnet = openTailnet(ports.store.load());
+    const { auditLog, logStreamStates, webhookQueue: queue } = ports.store;
+    const { tailnetName } = ports.deployment;
+    this.#webhooks = new Webhooks({ tailnet: this.tailnet, queue, kv: ports.kv, tailnetName });
+    this.#logStreaming = new LogStreaming({ tailnet: this.tailnet, auditLog, states: logStreamStates });
     const { policyFault } = this.tailnet;
     if (policyFault !== null) console.error(describeFault(policyFault));
     this.encoder = new NetmapEncoder(ports.deployment);
@@ -85,14 +91,25 @@ export class TailnetRuntime {
     return { ok: true, result: decision.result };
   }
 
-  /** Does what has fallen due and asks for the next wake; webhook events are on their way until the promise resolves. */
+  /** Does what has fallen due and asks for the next wake; events and logs are on their way until the promise resolves. */
   async meetDeadlines(): Promise<void> {
     this.execute(TAILNET_ACTOR, (tailnet, { now }) => meetDeadlines(tailnet, now));
-    const { webhookQueue } = this.#ports.store;
-    const deliveries = deliverWebhooks(webhookQueue, this.tailnet, Date.now());
-    const dueAt = [nextDeadline(this.tailnet), webhookQueue.nextDueAt()].filter((at) => at !== undefined);
+    const deliveries = this.#webhooks.deliver(Date.now());
+    const streamed = this.#logStreaming.deliver(Date.now());
+    const wishes = [nextDeadline(this.tailnet), this.#webhooks.nextDueAt(), this.#logStreaming.nextDueAt()];
+    const dueAt = wishes.filter((at) => at !== undefined);
     this.#ports.clock.setDeadline(dueAt.length === 0 ? undefined : Math.min(...dueAt));
-    await Promise.all(deliveries);
+    await Promise.all([...deliveries, streamed]);
+    this.#wakeForLogs(this.#logStreaming.nextDueAt());
+  }
+
+  #wakeForLogs(at: number | undefined): void {
+    if (at !== undefined) this.#ports.clock.wakeBy(at);
+  }
+
+  /** How the streams of the log fare. */
+  get logStreamStates(): LogStreamStates {
+    return this.#ports.store.logStreamStates;
   }
 
   /** Asks nodes which Services they host, when they announce others than are known. */
@@ -119,35 +136,24 @@ export class TailnetRuntime {
   #apply(actor: Actor, changes: readonly Change[], now: number): void {
     if (changes.length === 0) return;
     const groupId = () => toHex(randomBytes(16));
-    const messages = this.#messagesOf(actor, changes, now);
-    this.#ports.store.commit(changes, auditChanges(this.tailnet, changes, { actor, now, groupId }), messages);
+    const messages = this.#webhooks.messagesOf(actor, changes, now);
+    const entries = auditChanges(this.tailnet, changes, { actor, now, groupId });
+    this.#ports.store.commit(changes, entries, messages);
     if (messages.length > 0) this.#ports.clock.wakeBy(now);
     const effects = evolve(this.tailnet, changes);
     this.#ports.store.commitPrimaries(effects.policy);
+    if (effects.collections.has("webhooks")) this.#webhooks.follow(now);
     this.#schedule(changes);
+    if (effects.collections.has("log-streams")) this.#logStreaming.follow(now);
+    if (entries.length > 0) this.#wakeForLogs(this.#logStreaming.dueAtFor(now));
     this.#news.tell(effects, now);
   }
 
   /** Sends an event to one endpoint, whatever it subscribed to. */
   notify(webhook: Webhook, event: WebhookEvent): void {
     const now = Date.now();
-    this.#ports.store.webhookQueue.add([this.#messageOf(webhook, event, now)]);
+    this.#webhooks.notify(webhook, event, now);
     this.#ports.clock.wakeBy(now);
-  }
-
-  /** What subscribers are told of changes that are not applied yet. */
-  #messagesOf(actor: Actor, changes: readonly Change[], now: number): WebhookMessage[] {
-    const webhooks = [...this.tailnet.records.webhooks.values()];
-    if (webhooks.length === 0) return [];
-    return webhookEvents(this.tailnet, changes, loginNameOf(actor)).flatMap((event) =>
-      webhooks
-        .filter((webhook) => wantsEvent(webhook, event.type))
-        .map((webhook) => this.#messageOf(webhook, event, now)),
-    );
-  }
-
-  #messageOf(webhook: Webhook, event: WebhookEvent, at: number): WebhookMessage {
-    return { webhookId: webhook.id, body: webhookBody(webhook, event, this.#ports.deployment.tailnetName, at), at };
   }
 
   /** The audit log. */
@@ -158,9 +164,14 @@ export class TailnetRuntime {
   #schedule(changes: readonly Change[]): void {
     let next = Number.POSITIVE_INFINITY;
     for (const change of changes) {
-      if (change.type === "node-put") next = Math.min(next, deadlineOf(change.node));
+      if (change.type === "node-put")
+        next = Math.min(next, deadlineOf(change.node), this.#webhooks.noticeAt([change.node]));
       else if (change.type === "pending-put") next = Math.min(next, change.pending.expiresAt);
       else if (change.type === "ssh-check-put") next = Math.min(next, change.check.expiresAt);
+      else if (change.type === "record-put" && change.collection === "webhooks")
+        next = Math.min(next, this.#webhooks.noticeAt(this.tailnet.nodes.values()));
+      else if (change.type === "record-put" && change.collection === "user-invites")
+        next = Math.min(next, change.record.expiresAt);
       else if (change.type === "ssh-check-passed") next = Math.min(next, change.passed.passedAt + MAX_CHECK_PERIOD_MS);
     }
     if (Number.isFinite(next)) this.#ports.clock.wakeBy(next);

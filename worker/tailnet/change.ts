@@ -35,8 +35,12 @@ export type Change =
   | { readonly type: "node-put"; readonly node: Node }
   | { readonly type: "node-removed"; readonly id: NodeId }
   | { readonly type: "user-put"; readonly user: User }
+  /** Its nodes, auth keys and API tokens are removed before it. */
+  | { readonly type: "user-removed"; readonly id: number }
   | { readonly type: "auth-key-put"; readonly key: AuthKey }
+  | { readonly type: "auth-key-removed"; readonly id: string }
   | { readonly type: "api-token-put"; readonly token: ApiToken }
+  | { readonly type: "api-token-removed"; readonly id: string }
   | { readonly type: "credential-put"; readonly credential: TrustCredential }
   | { readonly type: "access-token-put"; readonly token: AccessToken }
   | { readonly type: "access-token-removed"; readonly id: string }

@@ -16,6 +16,7 @@ export function nextDeadline(tailnet: Tailnet): number | undefined {
   for (const node of tailnet.nodes.values()) next = Math.min(next, deadlineOf(node));
   for (const pending of tailnet.pendings.values()) next = Math.min(next, pending.expiresAt);
   for (const check of tailnet.sshChecks.values()) next = Math.min(next, check.expiresAt);
+  for (const invite of tailnet.records["user-invites"].values()) next = Math.min(next, invite.expiresAt);
   for (const passed of tailnet.passedSSHChecks.values()) next = Math.min(next, passed.passedAt + MAX_CHECK_PERIOD_MS);
   return Number.isFinite(next) ? next : undefined;
 }
@@ -43,6 +44,9 @@ export function meetDeadlines(tailnet: Tailnet, now: number): Decision<null> {
   }
   for (const check of tailnet.sshChecks.values()) {
     if (check.expiresAt <= now) changes.push({ type: "ssh-check-removed", id: check.id });
+  }
+  for (const { id, expiresAt } of tailnet.records["user-invites"].values()) {
+    if (expiresAt <= now) changes.push({ type: "record-removed", collection: "user-invites", id });
   }
   for (const passed of tailnet.passedSSHChecks.values()) {
     if (passed.passedAt + MAX_CHECK_PERIOD_MS <= now) changes.push({ type: "ssh-check-forgotten", id: passed.id });

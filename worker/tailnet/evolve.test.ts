@@ -52,10 +52,10 @@ describe("evolve", () => {
     const c = t.join({ machine: 3, key: 3, authKey: t.authKey(carol) });
     t.apply([{ type: "user-put", user: { ...ann, isSuspended: true } }]);
     expect(t.tailnet.engine.peersOf(c.id)).toEqual([]);
-    expect([a, b, c].map((node) => t.node(node).isUserSuspended)).toEqual([true, true, false]);
+    expect([a, b, c].map((node) => t.node(node).isUserBarred)).toEqual([true, true, false]);
     expect([...t.effects.nodes.keys()]).toEqual([a.id, b.id]);
     t.report(a, { OS: "other" });
-    expect(t.node(a).isUserSuspended).toBe(true);
+    expect(t.node(a).isUserBarred).toBe(true);
     t.apply([{ type: "user-put", user: ann }]);
     expect(t.tailnet.engine.peersOf(c.id)).toEqual([a.id, b.id]);
   });

@@ -4,9 +4,17 @@ import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import { type CollectionName, putRecord } from "./entities/configuration/collections.ts";
 import { type Node, type NodeId, takesPart } from "./entities/node.ts";
-import type { User } from "./entities/user.ts";
+import { isBarred, type User } from "./entities/user.ts";
 import { servedPrefixes, withServices } from "./service-hosts.ts";
-import { followingUser, indexNode, indexUser, policyNodeOf, type Tailnet, unindexNode } from "./tailnet.ts";
+import {
+  followingUser,
+  indexNode,
+  indexUser,
+  policyNodeOf,
+  type Tailnet,
+  unindexNode,
+  unindexUser,
+} from "./tailnet.ts";
 
 /** Applies changes in order. They have been stored, so nothing here may fail. */
 export function evolve(tailnet: Tailnet, changes: readonly Change[]): Effects {
@@ -26,11 +34,20 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
     case "user-put":
       putUser(tailnet, change.user, effects);
       break;
+    case "user-removed":
+      removeUser(tailnet, change.id, effects);
+      break;
     case "auth-key-put":
       tailnet.authKeys.set(change.key.id, change.key);
       break;
+    case "auth-key-removed":
+      tailnet.authKeys.delete(change.id);
+      break;
     case "api-token-put":
       tailnet.apiTokens.set(change.token.id, change.token);
+      break;
+    case "api-token-removed":
+      tailnet.apiTokens.delete(change.id);
       break;
     case "credential-put":
       tailnet.credentials.set(change.credential.id, change.credential);
@@ -113,9 +130,17 @@ function putUser(tailnet: Tailnet, user: User, effects: Effects): void {
   indexUser(tailnet, user);
   effects.users.add(user.id);
   effects.policy.push(tailnet.engine.setUser({ id: user.id, loginName: user.loginName, role: user.role }));
-  if (before === undefined || before.isSuspended === user.isSuspended) return;
+  if (before === undefined || isBarred(before) === isBarred(user)) return;
   const owned = [...tailnet.nodes.values()].filter((node) => node.userId === user.id);
   for (const node of owned) putNode(tailnet, node, effects);
+}
+
+/** Its nodes and keys went before it. */
+function removeUser(tailnet: Tailnet, id: number, effects: Effects): void {
+  const before = tailnet.users.get(id);
+  if (before === undefined) return;
+  unindexUser(tailnet, before);
+  effects.policy.push(tailnet.engine.removeUser(id));
 }
 
 function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): void {

@@ -15,7 +15,8 @@ type NamedThing =
   | "webhook"
   | "log stream"
   | "external id"
-  | "posture integration";
+  | "posture integration"
+  | "invite";
 
 /** A refusal; a `switch` over `reason` is exhaustive. */
 export type Refusal =

@@ -22,7 +22,7 @@ import type { PendingRegistration } from "./entities/pending-registration.ts";
 import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
-import type { User } from "./entities/user.ts";
+import { isBarred, type User } from "./entities/user.ts";
 import { servedPrefixes, serviceByName, withServices } from "./service-hosts.ts";
 import { type PolicyFault, policyInForce } from "./stored-policy.ts";
 
@@ -118,10 +118,11 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   return tailnet;
 }
 
-/** The node as its user's record has it: suspended with the user, restored with the user. */
+/** The node as its user's record has it: barred with the user, admitted with the user. */
 export function followingUser(users: ReadonlyMap<number, User>, node: Node): Node {
-  const isUserSuspended = node.userId !== null && users.get(node.userId)?.isSuspended === true;
-  return isUserSuspended === node.isUserSuspended ? node : { ...node, isUserSuspended };
+  const user = node.userId === null ? undefined : users.get(node.userId);
+  const isUserBarred = user !== undefined && isBarred(user);
+  return isUserBarred === node.isUserBarred ? node : { ...node, isUserBarred };
 }
 
 /** What the policy engine needs to know of a node that serves `served` beside its own addresses. */
@@ -168,6 +169,12 @@ export function indexUser(tailnet: Tailnet, user: User): void {
   if (before !== undefined) tailnet.userByLogin.delete(before.loginName.toLowerCase());
   tailnet.users.set(user.id, user);
   tailnet.userByLogin.set(user.loginName.toLowerCase(), user.id);
+}
+
+/** Takes a user out of the records and indexes. */
+export function unindexUser(tailnet: Tailnet, user: User): void {
+  tailnet.users.delete(user.id);
+  tailnet.userByLogin.delete(user.loginName.toLowerCase());
 }
 
 /** The node that holds a node key and is on this machine; undefined otherwise (DESIGN.md 5.1). */
@@ -242,7 +249,7 @@ export function checkInvariants(tailnet: Tailnet): void {
 function* problemsOf(tailnet: Tailnet, node: Node): Generator<string> {
   if ((node.userId === null) !== node.tags.length > 0) yield "has user and tags, or neither";
   if (node.userId !== null && !tailnet.users.has(node.userId)) yield "has an unknown user";
-  if (followingUser(tailnet.users, node) !== node) yield "does not follow its user's suspension";
+  if (followingUser(tailnet.users, node) !== node) yield "is barred or not, unlike its user";
   if (tailnet.nodeByKey.get(node.nodeKey) !== node.id) yield "shares its node key";
   if (tailnet.nodeByStableId.get(node.stableId) !== node.id) yield "shares its stable id";
   if (tailnet.nodeByName.get(node.name) !== node.id) yield "shares its name";

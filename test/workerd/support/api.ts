@@ -88,6 +88,7 @@ export async function person(id: number, role: Role, more: Partial<User> = {}): 
     profilePicUrl: "",
     role,
     isSuspended: false,
+    isApproved: true,
     createdAt: 1_700_000_000_000,
     ...more,
   };
@@ -178,7 +179,7 @@ export function node(id: number, more: Partial<Node> = {}): Node {
     keyExpiresAt: null,
     isKeyExpiryDisabled: false,
     isAuthorized: true,
-    isUserSuspended: false,
+    isUserBarred: false,
     isEphemeral: false,
     approvedRoutes: [],
     attributes: {},

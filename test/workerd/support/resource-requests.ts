@@ -30,7 +30,15 @@ const READING = {
       "/tailnet/-/logging/configuration?start=2020-01-01T00:00:00Z&end=2020-01-02T00:00:00Z",
     ],
   },
+  log_streaming: {
+    getLogStream: ["GET", "/tailnet/-/logging/network/stream"],
+    getLogStreamStatus: ["GET", "/tailnet/-/logging/network/stream/status"],
+  },
   "logs:network": { listNetworkFlowLogs: ["GET", "/tailnet/-/logging/network"] },
+  users: {
+    listUserInvites: ["GET", "/tailnet/-/user-invites"],
+    getUserInvite: ["GET", "/user-invites/1"],
+  },
   services: {
     listVipServices: ["GET", "/tailnet/-/vip-services"],
     getVipService: ["GET", "/tailnet/-/vip-services/svc:unknown"],
@@ -56,6 +64,18 @@ const WRITING = {
     deleteWebhook: ["DELETE", "/webhooks/unknown"],
     testWebhook: ["POST", "/webhooks/unknown/test"],
     rotateWebhookSecret: ["POST", "/webhooks/unknown/rotate"],
+  },
+  log_streaming: {
+    setLogStream: ["PUT", "/tailnet/-/logging/network/stream", { destinationType: "splunk", url: "x" }],
+    deleteLogStream: ["DELETE", "/tailnet/-/logging/network/stream"],
+    createAwsExternalId: ["POST", "/tailnet/-/aws-external-id", NOTHING],
+    validateAwsTrustPolicy: ["POST", "/tailnet/-/aws-external-id/x/validate-aws-trust-policy", { roleArn: "" }],
+  },
+  users: {
+    deleteUser: ["POST", "/users/uUnknownCNTRL/delete"],
+    createUserInvites: ["POST", "/tailnet/-/user-invites", [{ email: "x" }]],
+    deleteUserInvite: ["DELETE", "/user-invites/1"],
+    resendUserInvite: ["POST", "/user-invites/1/resend"],
   },
   services: {
     putVipService: ["PUT", "/tailnet/-/vip-services/svc:a", { name: "svc:b" }],
@@ -83,6 +103,8 @@ export const RESOURCE_REQUESTS = {
   ...READING.account_settings,
   ...READING.feature_settings,
   ...READING.services,
+  ...READING.users,
+  ...READING.log_streaming,
   ...READING.webhooks,
   ...READING["logs:configuration"],
   ...READING["logs:network"],
@@ -91,6 +113,8 @@ export const RESOURCE_REQUESTS = {
   ...WRITING.account_settings,
   ...WRITING.feature_settings,
   ...WRITING.services,
+  ...WRITING.users,
+  ...WRITING.log_streaming,
   ...WRITING.webhooks,
 } as const;
 
@@ -117,7 +141,10 @@ const READ_ALL = ["getTailnetSettings", ...names(...Object.values(READING))] as 
 export const MAY_RESOURCES: Record<Role, readonly ResourceOperation[]> = {
   owner: names(RESOURCE_REQUESTS),
   admin: names(RESOURCE_REQUESTS),
-  "it-admin": [...READ_ALL, ...names(WRITING.settings, WRITING.feature_settings, WRITING.webhooks)],
+  "it-admin": [
+    ...READ_ALL,
+    ...names(WRITING.settings, WRITING.feature_settings, WRITING.webhooks, WRITING.users, WRITING.log_streaming),
+  ],
   "network-admin": [...READ_ALL, ...names(WRITING.dns, WRITING.settings, WRITING.services)],
   "billing-admin": ["getTailnetSettings", ...names(READING.account_settings, WRITING.account_settings)],
   auditor: READ_ALL,

@@ -6,7 +6,7 @@ import { bootstrap } from "../../tailnet/commands/credentials/manage-keys.ts";
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import { intersect } from "../../tailnet/entities/scopes.ts";
 import { matchesHash, splitToken } from "../../tailnet/entities/secret-token.ts";
-import type { User } from "../../tailnet/entities/user.ts";
+import { isBarred, type User } from "../../tailnet/entities/user.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
 /** What a caller has left of its rate; null: it is not limited. */
@@ -31,7 +31,7 @@ export class Access {
   authenticate(token: string, address: string): Authentication {
     const now = Date.now();
     const found = this.#actorOf(token, now);
-    if (found === undefined) {
+    if (found === undefined || (found.actor.kind === "user" && isBarred(found.actor.user))) {
       const seconds = this.noteFailure(address);
       return seconds > 0 ? { kind: "limited", seconds } : { kind: "invalid" };
     }
@@ -43,6 +43,12 @@ export class Access {
     if (seconds > 0) return { kind: "limited", seconds };
     const allowance = { limit: requestLimit.rate.burst, remaining: requestLimit.remaining(caller, now) };
     return { kind: "authenticated", actor, tailnetId, allowance };
+  }
+
+  /** The user whose API token this is, who may have to wait for approval still; null: nobody's who may sign in. */
+  identify(token: string): User | null {
+    const actor = this.#actorOf(token, Date.now())?.actor;
+    return actor?.kind === "user" ? actor.user : null;
   }
 
   /** Notes that somebody at an address showed a wrong secret. @returns 0, or seconds until it may try again */

@@ -8,6 +8,7 @@ import { Credentials } from "./credentials.ts";
 import { Devices } from "./devices.ts";
 import { Dns } from "./dns.ts";
 import { Keys } from "./keys.ts";
+import { LogStreams } from "./log-streams.ts";
 import { Logging } from "./logging.ts";
 import { Logins } from "./logins.ts";
 import { PolicyFile } from "./policy-file.ts";
@@ -15,6 +16,7 @@ import { PostureIntegrations } from "./posture-integrations.ts";
 import { type AdministrationPorts, ResourceContext } from "./resource-context.ts";
 import { Services } from "./services.ts";
 import { TailnetSettings } from "./tailnet-settings.ts";
+import { UserInvites } from "./user-invites.ts";
 import { Users } from "./users.ts";
 import { Webhooks } from "./webhooks.ts";
 
@@ -26,11 +28,13 @@ const RESOURCES = {
   dns: Dns,
   keys: Keys,
   logging: Logging,
+  logStreams: LogStreams,
   logins: Logins,
   policyFile: PolicyFile,
   postureIntegrations: PostureIntegrations,
   services: Services,
   tailnetSettings: TailnetSettings,
+  userInvites: UserInvites,
   users: Users,
   webhooks: Webhooks,
 } as const satisfies Record<string, new (context: ResourceContext) => object>;

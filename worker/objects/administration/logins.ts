@@ -3,6 +3,8 @@ import { randomBytes } from "../../platform/random.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { approveSSHCheck, denySSHCheck, waitingSSHCheck } from "../../tailnet/commands/nodes/check-ssh.ts";
 import { approveLogin, denyLogin, waiting } from "../../tailnet/commands/registration/decide-login.ts";
+import { acceptInvite, openInvite } from "../../tailnet/commands/users/invite-users.ts";
+import type { UserInvite } from "../../tailnet/entities/configuration/user-invite.ts";
 import type { Node, NodeId } from "../../tailnet/entities/node.ts";
 import type { PendingRegistration } from "../../tailnet/entities/pending-registration.ts";
 import type { User } from "../../tailnet/entities/user.ts";
@@ -41,6 +43,12 @@ export interface SSHCheckView {
   readonly destination: string;
 }
 
+/** What a page shows of an invite. */
+export interface InviteView extends Pick<UserInvite, "role" | "email"> {
+  /** Login name of who made it; a word when they are gone. */
+  readonly inviter: string;
+}
+
 /** Browsers and the registrations that are decided at them. */
 export class Logins {
   readonly #context: ResourceContext;
@@ -68,6 +76,20 @@ export class Logins {
   /** Signs a user in. @returns value for the session cookie */
   signIn(user: User): string {
     return sealSession(this.#context.sessionKey(), newSession(user.id, Date.now(), randomBytes));
+  }
+
+  /** The open invite behind the code of a link; null when it is unknown or over. */
+  invite(code: string): InviteView | null {
+    const { tailnet } = this.#context;
+    const invite = openInvite(tailnet, code, Date.now());
+    if (invite === undefined) return null;
+    const { role, email, inviterId } = invite;
+    return { role, email, inviter: tailnet.users.get(inviterId)?.loginName ?? "an administrator" };
+  }
+
+  /** Makes the user that an invite is for, with an API token. */
+  acceptInvite(code: string, loginName: string): Outcome<{ readonly user: User; readonly text: string }> {
+    return this.#context.execute((tailnet, context) => acceptInvite(tailnet, code, loginName, context));
   }
 
   /** A registration that waits for a person; null when it is unknown or over. */

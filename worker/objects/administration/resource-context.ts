@@ -1,5 +1,6 @@
 // What every resource of the administration works with.
 import type { AuditLog } from "../../../db/audit-log.ts";
+import type { LogStreamStates } from "../../../db/log-stream-states.ts";
 import type { PolicyVersions } from "../../../db/policy-versions.ts";
 import type { Settings } from "../../env.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
@@ -46,6 +47,11 @@ export class ResourceContext {
   /** The audit log. */
   get auditLog(): AuditLog {
     return this.#runtime.auditLog;
+  }
+
+  /** How the streams of the log fare. */
+  get logStreamStates(): LogStreamStates {
+    return this.#runtime.logStreamStates;
   }
 
   /** Sends an event to a webhook endpoint. */

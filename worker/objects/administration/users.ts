@@ -36,9 +36,11 @@ export class Users {
 
   /** Changes a user; a suspended one's devices, keys and tokens stop working at once. */
   change(id: string, action: UserAction): Outcome<null> {
-    return this.#context.execute((_, { actor }) => {
+    return this.#context.execute((tailnet, { actor }) => {
       const user = this.#userOf(id);
-      return user === undefined ? refused({ reason: "not-found", what: "user" }) : changeUser(user, action, actor);
+      return user === undefined
+        ? refused({ reason: "not-found", what: "user" })
+        : changeUser(tailnet, user, action, actor);
     });
   }
 

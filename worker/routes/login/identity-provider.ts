@@ -20,10 +20,7 @@ const apiToken: IdentityProvider = {
   id: "token",
   label: "Sign in",
   field: { label: "API token (tskey-api-…)", autocomplete: "current-password" },
-  identify: async (value, administration) => {
-    const result = await administration.access.authenticate(value.trim(), "");
-    return result.kind === "authenticated" && result.actor.kind === "user" ? result.actor.user : null;
-  },
+  identify: async (value, administration) => await administration.access.identify(value.trim()),
 };
 
 /** The ways to sign in, in the order of the sign-in page. */

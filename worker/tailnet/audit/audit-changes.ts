@@ -11,7 +11,7 @@ import { accessTokenEntries, credentialEntries, keyEntries, tokenEntries } from 
 import { nodeEntries, nodeRemovedEntries } from "./node-entries.ts";
 import { recordEntries, recordRemovedEntries } from "./record-entries.ts";
 import { policyEntries, settingsEntries } from "./tailnet-entries.ts";
-import { userEntries } from "./user-entries.ts";
+import { userEntries, userRemovedEntries } from "./user-entries.ts";
 
 /** How an operation is named in the log. */
 export interface AuditContext {
@@ -46,6 +46,8 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return nodeRemovedEntries(tailnet.nodes.get(change.id));
     case "user-put":
       return userEntries(tailnet.users.get(change.user.id), change.user);
+    case "user-removed":
+      return userRemovedEntries(tailnet.users.get(change.id));
     case "auth-key-put":
       return keyEntries(tailnet.authKeys.get(change.key.id), change.key);
     case "api-token-put":
@@ -63,6 +65,8 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
     case "record-removed":
       return recordRemovedEntries(tailnet.records, change);
     case "access-token-removed":
+    case "auth-key-removed": // with their user
+    case "api-token-removed":
     case "pending-put":
     case "pending-removed":
     case "ssh-check-put":

@@ -31,6 +31,10 @@ const DESCRIBE: Describe = {
     target: tailnet(id, provider, "POSTURE_INTEGRATION"),
     summary: { provider, cloudId, clientId, tenantId },
   }),
+  "user-invites": ({ id, email, role }) => ({
+    target: { id, name: email, type: "INVITE", property: "TAILNET_INVITE" },
+    summary: { role, ...(email !== "" && { email }) },
+  }),
 };
 
 /** What a record that comes or changes means. */
@@ -47,10 +51,15 @@ export function recordEntries(records: Records, { collection, record }: RecordPu
 }
 
 /** What a record that goes means. */
-export function recordRemovedEntries(records: Records, { collection, id }: RecordRemoved): readonly AuditEntry[] {
+export function recordRemovedEntries(
+  records: Records,
+  { collection, id, isAccepted }: RecordRemoved,
+): readonly AuditEntry[] {
   const old = records[collection].get(id);
   const described = old === undefined ? undefined : describe(collection, old);
-  return described === undefined ? [] : [{ target: described.target, action: "DELETE", before: described.summary }];
+  return described === undefined
+    ? []
+    : [{ target: described.target, action: isAccepted ? "ACCEPT" : "DELETE", before: described.summary }];
 }
 
 function describe<C extends keyof Collections>(collection: C, record: Collections[keyof Collections]) {

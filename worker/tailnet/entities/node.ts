@@ -38,8 +38,8 @@ export interface Node {
   /** The stored expiry has no effect. */
   readonly isKeyExpiryDisabled: boolean;
   readonly isAuthorized: boolean;
-  /** Its user is suspended. Follows the user's record and is not stored (evolve.ts). */
-  readonly isUserSuspended: boolean;
+  /** Its user is suspended or waits for approval. Follows the user's record and is not stored (evolve.ts). */
+  readonly isUserBarred: boolean;
   readonly isEphemeral: boolean;
   /** Prefixes that an administrator or the policy approved, advertised now or not; sorted. */
   readonly approvedRoutes: readonly string[];
@@ -61,9 +61,9 @@ export function isKeyExpired(node: Node, now: number): boolean {
   return at !== null && at <= now;
 }
 
-/** Tells whether the node takes part in the tailnet at all: it is authorised and its user is not suspended. */
+/** Tells whether the node takes part in the tailnet at all: it is authorised and its user is not barred. */
 export function takesPart(node: Node): boolean {
-  return node.isAuthorized && !node.isUserSuspended;
+  return node.isAuthorized && !node.isUserBarred;
 }
 
 /** Tells whether the node gets a netmap with peers and rules: it takes part and its key is valid. */

@@ -7,3 +7,10 @@ import { textOf } from "./secret-token.ts";
 export function tailnetIdOf(publicKey: Uint8Array): string {
   return `T${textOf(sha256(concat([utf8("flarescale tailnet id"), publicKey]))).slice(0, 11)}CNTRL`;
 }
+
+/** The number that stands for a tailnet's public id where the API wants a number; below 2^48. */
+export function numberOf(tailnetId: string): number {
+  return sha256(utf8(tailnetId))
+    .subarray(0, 6)
+    .reduce((number, byte) => number * 256 + byte, 0);
+}

@@ -12,6 +12,8 @@ export interface User {
   readonly profilePicUrl: string;
   readonly role: Role;
   readonly isSuspended: boolean;
+  /** False: the user waits for an administrator, and their devices and tokens do not work yet. */
+  readonly isApproved: boolean;
   readonly createdAt: number;
 }
 
@@ -21,6 +23,11 @@ export const TAGGED_DEVICES_USER_ID = 1;
 export const TAGGED_DEVICES_LOGIN = "tagged-devices";
 /** First id of a real user. */
 export const FIRST_USER_ID = 100;
+
+/** Tells whether nothing of the user works: they are suspended, or not approved yet. */
+export function isBarred(user: User): boolean {
+  return user.isSuspended || !user.isApproved;
+}
 
 /** Tells whether a role may administer the tailnet. */
 export function isAdministrator(user: User): boolean {

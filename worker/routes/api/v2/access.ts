@@ -35,6 +35,7 @@ export const OPERATIONS = {
   setDeviceAttribute: ["devices:posture_attributes"],
   deleteDeviceAttribute: ["devices:posture_attributes"],
   batchUpdateDeviceAttributes: ["devices:posture_attributes"],
+  listDeviceInvites: ["device_invites:read"],
 
   getPolicyFile: ["policy_file:read"],
   setPolicyFile: ["policy_file"],
@@ -57,6 +58,12 @@ export const OPERATIONS = {
   approveUser: ["users"],
   suspendUser: ["users"],
   restoreUser: ["users"],
+  deleteUser: ["users"],
+  listUserInvites: ["users:read"],
+  createUserInvites: ["users"],
+  getUserInvite: ["users:read"],
+  deleteUserInvite: ["users"],
+  resendUserInvite: ["users"],
 
   listDnsNameservers: ["dns:read"],
   setDnsNameservers: ["dns"],
@@ -98,6 +105,12 @@ export const OPERATIONS = {
 
   listConfigurationAuditLogs: ["logs:configuration:read"],
   listNetworkFlowLogs: ["logs:network:read"],
+  getLogStream: ["log_streaming:read"],
+  getLogStreamStatus: ["log_streaming:read"],
+  setLogStream: ["log_streaming"],
+  deleteLogStream: ["log_streaming"],
+  createAwsExternalId: ["log_streaming"],
+  validateAwsTrustPolicy: ["log_streaming"],
 
   listPostureIntegrations: ["feature_settings:read"],
   createPostureIntegration: ["feature_settings"],
@@ -105,6 +118,9 @@ export const OPERATIONS = {
   updatePostureIntegration: ["feature_settings"],
   deletePostureIntegration: ["feature_settings"],
 } as const satisfies Record<string, typeof PUBLIC | typeof AUTHENTICATED | readonly [Permission, ...Permission[]]>;
+
+/** What users alone may do: a program can not vouch for a person (api-v2.md 2.10). */
+export const USERS_ALONE: readonly string[] = ["createUserInvites", "deleteUserInvite", "resendUserInvite"];
 
 /** Id of an operation. */
 export type Operation = keyof typeof OPERATIONS;
@@ -126,6 +142,7 @@ const OWN: readonly Grant[] = [
   "devices:core:read",
   "devices:routes:read",
   "devices:posture_attributes:read",
+  "device_invites:read",
   "api_access_tokens",
 ];
 
@@ -139,6 +156,7 @@ export const ROLES: Readonly<Record<Role, RoleGrants>> = {
       "devices:core",
       "devices:posture_attributes",
       "auth_keys",
+      "users",
       "feature_settings",
       "webhooks",
       "log_streaming",
@@ -175,6 +193,7 @@ export function reachOf(actor: Actor, permission: Permission): Reach {
 
 /** How far an actor's right to an operation goes: the farthest of its permissions. */
 export function reachOfOperation(actor: Actor, operation: Exclude<Operation, PublicOperation>): Reach {
+  if (actor.kind !== "user" && USERS_ALONE.includes(operation)) return "none";
   const permissions: typeof AUTHENTICATED | readonly Permission[] = OPERATIONS[operation];
   if (permissions === AUTHENTICATED) return "all";
   const reaches = permissions.map((permission) => reachOf(actor, permission));

@@ -7,12 +7,15 @@ import { requestId } from "../../../middleware/request-id.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
 import { deviceAttributeRoutes } from "./devices/device-attributes.ts";
+import { deviceInviteRoutes } from "./devices/device-invites.ts";
 import { deviceRouteRoutes } from "./devices/device-routes.ts";
 import { deviceRoutes } from "./devices/devices.ts";
+import { logStreamRoutes } from "./integrations/log-streams.ts";
 import { loggingRoutes } from "./integrations/logging.ts";
 import { postureIntegrationRoutes } from "./integrations/posture-integrations.ts";
 import { webhookRoutes } from "./integrations/webhooks.ts";
 import { keyRoutes } from "./keys/keys.ts";
+import { leftOutRoutes } from "./left-out.ts";
 import { tokenRoutes } from "./oauth/token.ts";
 import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { aclRoutes } from "./policy-file/acl.ts";
@@ -22,6 +25,7 @@ import { contactRoutes } from "./tailnet/contacts.ts";
 import { dnsRoutes } from "./tailnet/dns.ts";
 import { serviceRoutes } from "./tailnet/services.ts";
 import { settingsRoutes } from "./tailnet/settings.ts";
+import { userInviteRoutes } from "./users/user-invites.ts";
 import { userRoutes } from "./users/users.ts";
 
 /** Routes below /api/v2. */
@@ -52,6 +56,7 @@ apiRoutes.route("/", bootstrapRoutes);
 apiRoutes.route("/", deviceRoutes);
 apiRoutes.route("/", deviceRouteRoutes);
 apiRoutes.route("/", deviceAttributeRoutes);
+apiRoutes.route("/", deviceInviteRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", aclPreviewRoutes);
 apiRoutes.route("/", aclVersionRoutes);
@@ -60,9 +65,12 @@ for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrati
   apiRoutes.route("/", routes);
 apiRoutes.route("/", webhookRoutes);
 apiRoutes.route("/", loggingRoutes);
+apiRoutes.route("/", logStreamRoutes);
 apiRoutes.route("/", userRoutes);
+apiRoutes.route("/", userInviteRoutes);
 apiRoutes.route("/", tokenRoutes);
 apiRoutes.route("/", tokenExchangeRoutes);
+apiRoutes.route("/", leftOutRoutes);
 
 for (const [name, scheme] of [
   ["bearer", "bearer"],

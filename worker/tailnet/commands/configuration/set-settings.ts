@@ -2,12 +2,13 @@
 import { type Decision, decided, refused } from "../../change.ts";
 import type { CONTACT_TYPES, Settings } from "../../entities/settings.ts";
 import type { Tailnet } from "../../tailnet.ts";
+import { approvalOfAll } from "../users/manage-users.ts";
 
 const DAY_MS = 86_400_000;
 /** Longest life of a node key that an administrator may choose. */
 const KEY_DURATION_MAX_DAYS = 180;
 
-/** Changes the settings that are given. */
+/** Changes the settings that are given. Where users need no approval any more, nobody waits for it. */
 export function setSettings(tailnet: Tailnet, changed: Partial<Settings>): Decision<Settings> {
   const settings: Settings = { ...tailnet.settings, ...changed };
   const days = settings.keyDurationMs / DAY_MS;
@@ -18,7 +19,8 @@ export function setSettings(tailnet: Tailnet, changed: Partial<Settings>): Decis
   if (policyLink !== "" && !(/^https?:\/\//.test(policyLink) && URL.canParse(policyLink))) {
     return refused({ reason: "invalid", detail: "aclsExternalLink: not an http or https URL" });
   }
-  return decided(settings, [{ type: "settings-put", settings }]);
+  const approved = settings.isUserApprovalOn ? [] : approvalOfAll(tailnet);
+  return decided(settings, [{ type: "settings-put", settings }, ...approved]);
 }
 
 /** Names whom to write to. */

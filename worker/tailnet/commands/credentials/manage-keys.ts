@@ -133,6 +133,7 @@ export function createUser(
     profilePicUrl: "",
     role,
     isSuspended: false,
+    isApproved: true,
     createdAt: context.now,
   };
   const counters = { ...tailnet.counters, nextUserId: user.id + 1 };

@@ -25,7 +25,7 @@ export function approveLogin(tailnet: Tailnet, pendingId: string, user: User, co
     ...pending,
     userId: tags.length > 0 ? null : user.id,
     tags,
-    isPreauthorized: isAdministrator(user),
+    isPreauthorized: isAdministrator(user) && user.isApproved,
     authKeyId: null,
   };
   const mayTakeOver = (node: Node) => (isTagged(node) ? node.tags.every(mayAssign) : node.userId === user.id);

@@ -105,7 +105,7 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
     capabilityVersion: login.capabilityVersion,
     createdAt: context.now,
     isKeyExpiryDisabled: false,
-    isUserSuspended: false,
+    isUserBarred: false,
     isAuthorized: login.isPreauthorized || !tailnet.settings.isDeviceApprovalOn,
     approvedRoutes: [],
     attributes: {},

@@ -3,6 +3,7 @@
 import { OLDEST_CAPABILITY_VERSION } from "../../../protocol/control/capability-version.ts";
 import { type Decision, decided, refused } from "../../change.ts";
 import { isKeyExpired, keyExpiryOf, type Node } from "../../entities/node.ts";
+import type { User } from "../../entities/user.ts";
 import { nodeByKey, type Tailnet } from "../../tailnet.ts";
 import { describeNode, retag } from "../nodes/describe-node.ts";
 import { withSignOfLife } from "../nodes/presence.ts";
@@ -31,15 +32,20 @@ export function registerNode(
     if (request.expiresAt <= context.now) return logOutNode(node, context.now);
     if (node !== undefined) return shortenExpiry(node, request.expiresAt);
   }
+  const isSuspended = userOf(tailnet, node)?.isSuspended === true;
   if (request.followup !== "") return awaitLogin(tailnet, registration, context);
-  if (node !== undefined && !node.isUserSuspended && !isKeyExpired(node, context.now)) {
+  if (node !== undefined && !isSuspended && !isKeyExpired(node, context.now)) {
     const refreshed = refreshNode(tailnet, node, request, context.now);
     if (refreshed !== undefined) return refreshed;
   }
   if (request.authKey !== "") return registerWithAuthKey(tailnet, registration, context);
-  if (node?.isUserSuspended) return refused({ reason: "user-suspended" });
+  if (isSuspended) return refused({ reason: "user-suspended" });
   if (node !== undefined) return decided({ kind: "key-expired" });
   return awaitLogin(tailnet, registration, context);
+}
+
+function userOf(tailnet: Tailnet, node: Node | undefined): User | undefined {
+  return node === undefined || node.userId === null ? undefined : tailnet.users.get(node.userId);
 }
 
 function insistsOnOther(wanted: string, tailnetName: string): boolean {

@@ -2,6 +2,7 @@
 // replaced whole. All of them travel through the same two changes and lie in one table, as JSON.
 import type { ExternalId, LogStream } from "./log-stream.ts";
 import type { PostureIntegration } from "./posture-integration.ts";
+import type { UserInvite } from "./user-invite.ts";
 import type { Service, ServiceReport } from "./virtual-address.ts";
 import type { Webhook } from "./webhook.ts";
 
@@ -13,6 +14,7 @@ export interface Collections {
   readonly "log-streams": LogStream;
   readonly "external-ids": ExternalId;
   readonly "posture-integrations": PostureIntegration;
+  readonly "user-invites": UserInvite;
 }
 
 /** Name of a collection. */
@@ -31,6 +33,8 @@ export interface RecordRemoved {
   readonly type: "record-removed";
   readonly collection: CollectionName;
   readonly id: string;
+  /** An invite that somebody accepted goes by that. */
+  readonly isAccepted?: true;
 }
 
 /** No records. */
@@ -42,6 +46,7 @@ export function noRecords(): Records {
     "log-streams": new Map(),
     "external-ids": new Map(),
     "posture-integrations": new Map(),
+    "user-invites": new Map(),
   };
 }
 

@@ -2,8 +2,8 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { readSettings } from "../../../../env.ts";
-import { formatTime } from "../../../../protocol/control/json.ts";
 import { AUDIT_ANSWER_MAX } from "../../../../protocol/limits.ts";
+import { toAuditJson } from "../../../../tailnet/audit/audit-entry-json.ts";
 import type { AuditEvent } from "../../../../tailnet/audit/audit-event.ts";
 import { apiRoute, reply } from "../api-route.ts";
 import { TailnetName } from "../devices/device-schema.ts";
@@ -67,7 +67,7 @@ loggingRoutes.openapi(listConfigurationLog, async (c) => {
   let characters = 0;
   for (let after: number | null = 0; after !== null; ) {
     const page = await c.var.administration.logging.configuration(from, to, after);
-    const wanted = page.events.filter((event) => isWanted(event, query)).map(toEntry);
+    const wanted = page.events.filter((event) => isWanted(event, query)).map(toAuditJson);
     logs.push(...wanted);
     characters += JSON.stringify(wanted).length;
     if (characters > AUDIT_ANSWER_MAX) throw new HTTPException(400, { message: "too many entries; ask for less time" });
@@ -106,19 +106,4 @@ function isWanted({ actor, target, action }: AuditEvent, filters: Filters): bool
     (targets.length === 0 || targets.some((one) => parts.some((part) => part.includes(one.toLowerCase())))) &&
     (events.length === 0 || events.some((one) => event === one || event.startsWith(`${one}.`)))
   );
-}
-
-function toEntry({ at, groupId, origin, actor, target, action, before, after }: AuditEvent): z.infer<typeof Entry> {
-  return {
-    eventTime: formatTime(at),
-    type: "CONFIG",
-    deferredAt: "0001-01-01T00:00:00Z",
-    eventGroupID: groupId,
-    origin,
-    actor: { ...actor },
-    target: { ...target },
-    action,
-    ...(before !== undefined && { old: before }),
-    ...(after !== undefined && { new: after }),
-  };
 }

@@ -1,4 +1,4 @@
-// Users: list, show, give a role, suspend, restore (api-v2.md 2.9).
+// Users: list, show, give a role, approve, suspend, restore, delete (api-v2.md 2.9).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { RefusalException } from "../../../../middleware/on-error.ts";
@@ -25,7 +25,7 @@ const UserDetails = z
     created: time,
     type: z.literal("member"),
     role,
-    status: z.enum(["active", "idle", "suspended"]),
+    status: z.enum(["active", "idle", "suspended", "needs-approval"]),
     deviceCount: z.number().int(),
     lastSeen: time.optional(),
     currentlyConnected: z.boolean(),
@@ -94,6 +94,16 @@ const restoreUser = apiRoute("restoreUser", {
   responses: done,
 });
 
+const deleteUser = apiRoute("deleteUser", {
+  method: "post",
+  path: "/users/{userId}/delete",
+  tags: TAGS,
+  summary: "Delete a user",
+  description: "Their devices, auth keys and API tokens go with them.",
+  request: { params },
+  responses: done,
+});
+
 /** Users: list, show, change. */
 export const userRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
@@ -116,6 +126,7 @@ userRoutes.openapi(setUserRole, async (c) => {
 
 userRoutes.openapi(approveUser, async (c) => c.json(await change(c, { type: "approve" }), 200));
 userRoutes.openapi(suspendUser, async (c) => c.json(await change(c, { type: "suspend" }), 200));
+userRoutes.openapi(deleteUser, async (c) => c.json(await change(c, { type: "delete" }), 200));
 userRoutes.openapi(restoreUser, async (c) => c.json(await change(c, { type: "restore" }), 200));
 
 async function change(c: Context<Authorized, "/users/:userId">, action: UserAction): Promise<Record<string, never>> {
@@ -124,9 +135,15 @@ async function change(c: Context<Authorized, "/users/:userId">, action: UserActi
   return {};
 }
 
+function statusOf({ isSuspended, isApproved, isConnected, lastSeenAt, createdAt }: UserRecord) {
+  if (isSuspended) return "suspended";
+  if (!isApproved) return "needs-approval";
+  const isIdle = !isConnected && Date.now() - Math.max(lastSeenAt ?? 0, createdAt) > IDLE_AFTER_MS;
+  return isIdle ? "idle" : "active";
+}
+
 function toDetails(user: UserRecord, tailnetId: string): z.infer<typeof UserDetails> {
   const { displayName, loginName, profilePicUrl, lastSeenAt, isConnected, deviceCount } = user;
-  const isIdle = !isConnected && Date.now() - Math.max(lastSeenAt ?? 0, user.createdAt) > IDLE_AFTER_MS;
   return {
     id: user.stableId,
     displayName,
@@ -136,7 +153,7 @@ function toDetails(user: UserRecord, tailnetId: string): z.infer<typeof UserDeta
     created: formatTime(user.createdAt),
     type: "member",
     role: user.role,
-    status: user.isSuspended ? "suspended" : isIdle ? "idle" : "active",
+    status: statusOf(user),
     deviceCount,
     ...(lastSeenAt !== null && { lastSeen: formatTime(lastSeenAt) }),
     currentlyConnected: isConnected,
