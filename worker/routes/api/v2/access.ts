@@ -120,7 +120,7 @@ export const OPERATIONS = {
 } as const satisfies Record<string, typeof PUBLIC | typeof AUTHENTICATED | readonly [Permission, ...Permission[]]>;
 
 /** What users alone may do: a program can not vouch for a person (api-v2.md 2.10). */
-export const USERS_ALONE: readonly string[] = ["createUserInvites", "deleteUserInvite", "resendUserInvite"];
+const USERS_ALONE: readonly string[] = ["createUserInvites", "deleteUserInvite", "resendUserInvite"];
 
 /** Id of an operation. */
 export type Operation = keyof typeof OPERATIONS;
