@@ -155,7 +155,8 @@ export class SSHPolicies {
       .membersOf(template.recorders)
       .flatMap(({ addresses }) => addresses)
       .map(({ address, text }) => (isIPv4(address) ? `${text}:80` : `[${text}]:80`));
-    return { ...ACCEPT, recorders, ...(template.rule.enforceRecorder ? ENFORCED : {}) };
+    if (!template.rule.enforceRecorder) return { ...ACCEPT, recorders };
+    return { ...ACCEPT, recorders: recorders.length > 0 ? recorders : [NO_RECORDER], ...ENFORCED };
   }
 }
 
@@ -170,6 +171,12 @@ const ACCEPT: SSHAction = {
 const CHECK: SSHAction = {
   holdAndDelegate: "https://unused/machine/ssh/action/$SRC_NODE_ID/to/$DST_NODE_ID?local_user=$LOCAL_USER",
 };
+
+/**
+ * Stands for the recorders when no node has their tag. Clients record nothing, and refuse nothing, when the list is
+ * empty; no program can listen here, so that they refuse what must be recorded.
+ */
+const NO_RECORDER = "127.0.0.1:0";
 
 const ENFORCED: SSHAction = {
   onRecordingFailure: {
