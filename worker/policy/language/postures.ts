@@ -45,19 +45,29 @@ export function parseCondition(text: string): PostureCondition | undefined {
   const match = COMPARISON.exec(text) ?? MEMBERSHIP.exec(text);
   const [, attribute, operator, written] = match ?? [];
   if (attribute === undefined || written === undefined) return undefined;
-  const values = operator === "IN" || operator === "NOT IN" ? parseValues(written) : parseValues(written, 1);
+  const most = operator === "IN" || operator === "NOT IN" ? Number.POSITIVE_INFINITY : 1;
+  const values = parseValues(written, most, isVersion(attribute) ? String : Number);
   return values && { attribute, operator: operator as PostureCondition["operator"], values };
 }
 
+/** Tells whether the values of an attribute are versions, which compare field by field: 1.100 comes after 1.80. */
+export function isVersion(attribute: string): boolean {
+  return attribute === "node:osVersion" || attribute === "node:tsVersion";
+}
+
 /** Parses values separated by commas; undefined when one is malformed or there are more than `most`. */
-function parseValues(text: string, most = Number.POSITIVE_INFINITY): PostureCondition["values"] | undefined {
+function parseValues(
+  text: string,
+  most: number,
+  toNumber: (digits: string) => string | number,
+): PostureCondition["values"] | undefined {
   const values: (string | number | boolean)[] = [];
   const value = /\s*(?:'([^']*)'|(true|false)|(-?[0-9]+(?:\.[0-9]+)?))\s*(,|$)/y;
   let separator = text.trim() === "" ? "" : ",";
   while (separator === ",") {
     const [, quoted, truth, number, next] = value.exec(text) ?? [];
     if (next === undefined) return undefined;
-    if (number !== undefined) values.push(Number(number));
+    if (number !== undefined) values.push(toNumber(number));
     else values.push(truth === undefined ? (quoted ?? "") : truth === "true");
     separator = next;
   }

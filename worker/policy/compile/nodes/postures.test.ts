@@ -37,6 +37,8 @@ describe("conditions", () => {
     "node:tsVersion >= '1.80'",
     "node:tsVersion > '1.9.9'",
     "node:osVersion < '14.10'",
+    "node:tsVersion < 1.100", // digits as written, not the number 1.1
+    "node:tsVersion IN [1.80, '1.80.2']",
     "node:os=='macos'",
   ])("%s holds", (text) => {
     expect(meets(text)).toBe(true);

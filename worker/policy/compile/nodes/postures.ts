@@ -1,5 +1,6 @@
 // Device postures (policy.md 18): whether a node's attributes meet the conditions that a rule asks for.
 import type { PostureValue } from "../../inventory.ts";
+import { isVersion } from "../../language/postures.ts";
 import type { Posture, PostureCondition } from "../../policy.ts";
 
 /** Attributes of a node; absent means that none is known. */
@@ -17,8 +18,8 @@ function holds(condition: PostureCondition, attributes: Attributes): boolean {
   if (actual === undefined) return operator === "NOT SET";
   if (operator === "IS SET") return true;
   if (operator === "NOT SET") return false;
-  const isVersion = attribute === "node:osVersion" || attribute === "node:tsVersion";
-  const order = (value: PostureValue) => compare(actual, value, isVersion);
+  const areVersions = isVersion(attribute);
+  const order = (value: PostureValue) => compare(actual, value, areVersions);
   switch (operator) {
     case "==":
     case "IN":
@@ -38,8 +39,8 @@ function holds(condition: PostureCondition, attributes: Attributes): boolean {
 }
 
 /** Negative, zero or positive as `a` is less than, equal to or greater than `b`; NaN when they cannot be compared. */
-function compare(a: PostureValue, b: PostureValue, isVersion: boolean): number {
-  if (isVersion) return compareVersions(String(a), String(b));
+function compare(a: PostureValue, b: PostureValue, areVersions: boolean): number {
+  if (areVersions) return compareVersions(String(a), String(b));
   if (typeof a === "number" && typeof b === "number") return a - b;
   return a === b ? 0 : Number.NaN;
 }
