@@ -34,14 +34,15 @@ export interface TestRejection {
   readonly data: readonly TestFailure[];
 }
 
-/** Runs all tests of a policy; null when every one holds. */
+/** Runs all tests of a policy; null when every one holds. `services` are the addresses of Services by name. */
 export function checkPolicyTests(
   policy: Policy,
   users: Iterable<PolicyUser>,
   nodes: Iterable<PolicyNode>,
+  services: ReadonlyMap<string, PrefixSet> = new Map(),
 ): TestRejection | null {
   if (policy.tests.length === 0 && policy.sshTests.length === 0) return null;
-  const run = new TestRun(policy, [...users], [...nodes]);
+  const run = new TestRun(policy, { users: [...users], nodes: [...nodes], services });
   const data: TestFailure[] = [];
   for (const test of policy.tests) note(data, test.source, run.accessErrors(test));
   for (const test of policy.sshTests) note(data, test.source, run.sshErrors(test));
@@ -59,18 +60,27 @@ interface Probe {
   readonly state: TailnetState;
 }
 
+/** The tailnet that tests are run against. */
+interface TestWorld {
+  readonly users: readonly PolicyUser[];
+  readonly nodes: readonly PolicyNode[];
+  readonly services: ReadonlyMap<string, PrefixSet>;
+}
+
 /** One policy against one tailnet, with the source's posture attributes replaced where a test says so. */
 class TestRun {
   readonly #policy: Policy;
   readonly #users: ReadonlyMap<number, PolicyUser>;
   readonly #nodes: readonly PolicyNode[];
+  readonly #services: ReadonlyMap<string, PrefixSet>;
   readonly #plan: Plan;
   readonly #states = new Map<string, TailnetState>();
 
-  constructor(policy: Policy, users: readonly PolicyUser[], nodes: readonly PolicyNode[]) {
+  constructor(policy: Policy, { users, nodes, services }: TestWorld) {
     this.#policy = policy;
     this.#users = new Map(users.map((user) => [user.id, user]));
     this.#nodes = nodes;
+    this.#services = services;
     this.#plan = new Plan(policy);
   }
 
@@ -110,8 +120,9 @@ class TestRun {
     return isWanted ? "want: Accept, got: Drop" : "want: Drop, got: Accept";
   }
 
-  /** Addresses of a destination of `tests`: one address, a host of one address, or nodes; undefined for all else. */
+  /** Addresses of a destination of `tests`: one address, a host of one, a Service, or nodes; undefined for all else. */
   #destinationOf(host: string): PrefixSet | undefined {
+    if (host.startsWith("svc:")) return this.#services.get(host) ?? NOTHING;
     const bare = /^\[([^\]]*:[^\]]*)\]$/.exec(host)?.[1] ?? host;
     const selector = this.#selectorOf(bare);
     if (selector === undefined || bare.includes("/") || selector.kind === "any") return undefined;

@@ -3,7 +3,7 @@
 // viewers to it and filters by what their rules allow.
 
 import type { AccessRule, Policy, RulePart, Selector } from "../policy/policy.ts";
-import { prefixSetOf } from "../policy/prefix-set.ts";
+import { type PrefixSet, prefixSetOf } from "../policy/prefix-set.ts";
 import { selectsNode } from "../policy/selection.ts";
 import { type PortSpan, parsePort } from "../protocol/control/port-span.ts";
 import type { Records } from "./entities/configuration/collections.ts";
@@ -73,9 +73,14 @@ export function approvalLevel(world: ServiceWorld, node: Node, service: Service)
   return isAutoApproved(world, node, service) ? "approved:auto" : "not-approved";
 }
 
+/** The addresses of Services by name. */
+export function addressesOfServices(services: Iterable<Service>): ReadonlyMap<string, PrefixSet> {
+  return new Map([...services].map(({ name, ipv4, ipv6 }) => [name, prefixSetOf(ipv4, ipv6)]));
+}
+
 /** The policy with the addresses of Services in place of their names; the same object when it names none. */
 export function withServices(policy: Policy, services: Iterable<Service>): Policy {
-  const sets = new Map([...services].map(({ name, ipv4, ipv6 }) => [name, prefixSetOf(ipv4, ipv6)]));
+  const sets = addressesOfServices(services);
   if (!policy.rules.some(namesService)) return policy;
   const resolve = (selector: Selector): Selector => {
     const set = selector.kind === "service" ? sets.get(selector.name) : undefined;

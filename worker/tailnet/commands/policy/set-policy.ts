@@ -7,6 +7,7 @@ import { type Change, type Decision, decided, type PolicyVersion, refused } from
 import { domainsOf } from "../../domains.ts";
 import type { Node } from "../../entities/node.ts";
 import { underPolicy } from "../../policy-trial.ts";
+import { addressesOfServices } from "../../service-hosts.ts";
 import type { Tailnet } from "../../tailnet.ts";
 import { approveUnderPolicy } from "./auto-approval.ts";
 
@@ -57,5 +58,6 @@ export function foreseePolicy(tailnet: Tailnet, text: string): Decision<readonly
 /** The tests of a policy that fail, were it in force now. */
 export function failedTests(tailnet: Tailnet, policy: Policy): readonly TestFailure[] {
   const trial = underPolicy(tailnet, policy);
-  return checkPolicyTests(trial.policy, trial.users, trial.nodes)?.data ?? [];
+  const services = addressesOfServices(tailnet.records.services.values());
+  return checkPolicyTests(trial.policy, trial.users, trial.nodes, services)?.data ?? [];
 }
