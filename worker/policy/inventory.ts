@@ -4,7 +4,7 @@
 /** A user's role in the tailnet; the owner counts as admin too. */
 export type Role = "owner" | "admin" | "it-admin" | "network-admin" | "billing-admin" | "auditor" | "member";
 
-/** A user; `loginName` is an email address or `name@provider`. */
+/** A user; `loginName` is an email address or `name@provider`, in lower case. */
 export interface PolicyUser {
   readonly id: number;
   readonly loginName: string;

@@ -49,6 +49,7 @@ const SOURCES = `{
 describe("a preview for a source", () => {
   it.each([
     ["ann@example.com", [3, 4, 5, 6, 11, 12]],
+    ["Ann@Example.com", [3, 4, 5, 6, 11, 12]],
     ["bob@github", [3, 5, 6, 11]],
     // Not there yet: a member without devices.
     ["new@example.org", [3, 4, 5]],

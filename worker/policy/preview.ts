@@ -4,6 +4,7 @@ import { type Address, parseAddress } from "../protocol/ip.ts";
 import { POLICY_MAX_PREVIEW_FOR } from "../protocol/limits.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
 import { hasPorts } from "./language/rules/traffic.ts";
+import { foldLogin } from "./language/selector.ts";
 import type { AccessRule, Policy, PostureCondition, Selector } from "./policy.ts";
 import { contains, INTERNET } from "./prefix-set.ts";
 import { type Subject, selectsNode } from "./selection.ts";
@@ -51,7 +52,7 @@ export function parsePreviewSubject(type: PreviewType, text: string): PreviewSub
   if (text.length > POLICY_MAX_PREVIEW_FOR) return `previewFor is longer than ${POLICY_MAX_PREVIEW_FOR} characters`;
   if (type === "ipport") return parseDestination(text);
   if (/^tag:./.test(text)) return { kind: "tag", tag: text };
-  if (/^[^@\s]+@[^@\s]+$/.test(text)) return { kind: "user", login: text };
+  if (/^[^@\s]+@[^@\s]+$/.test(text)) return { kind: "user", login: foldLogin(text) };
   return "previewFor must be the login name of a user or a tag";
 }
 

@@ -39,6 +39,7 @@ const TAGGED: readonly Name[] = ["web", "both", "sink"];
 /** Selectors of nodes by what they are → the nodes. They may stand everywhere but, some, as ssh destinations. */
 const IDENTITIES: readonly (readonly [string, readonly Name[]])[] = [
   ["ann@example.com", ["laptop", "phone"]],
+  ["Ann@Example.COM", ["laptop", "phone"]], // login names are kept in lower case
   ["nobody@example.com", []],
   ["group:mixed", ["laptop", "phone", "adam"]],
   ["group:empty", []],
@@ -72,7 +73,7 @@ const LITERALS: readonly (readonly [string, readonly Name[], readonly string[]])
 ];
 
 const DEFINITIONS = {
-  groups: { "group:mixed": ["ann@example.com", "adam@example.org", "nobody@example.com"], "group:empty": [] },
+  groups: { "group:mixed": ["ann@example.com", "ADAM@example.org", "nobody@example.com"], "group:empty": [] },
   hosts: { desk: "100.64.1.7", floor: "100.64.1.0/22" },
   ipsets: { "ipset:some": ["add host:floor", "remove 100.64.2.0/23", "add 100.64.3.7"] },
   tagOwners: { "tag:web": [], "tag:db": [], "tag:unused": [], "tag:sink": [] },

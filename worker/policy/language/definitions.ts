@@ -3,7 +3,7 @@ import { type AddressRange, parseRange } from "../../protocol/ip.ts";
 import type { Selector } from "../policy.ts";
 import { INTERNET, NOTHING, type PrefixSet, prefixSet, subtract, union } from "../prefix-set.ts";
 import { type Node, type Problems, quote, readEntries, readText, readTexts, type Text } from "./document.ts";
-import { type Definitions, readSelector } from "./selector.ts";
+import { type Definitions, foldLogin, readSelector } from "./selector.ts";
 
 /** Reads `groups`: group name → logins of its members. */
 export function readGroups(node: Node | undefined, problems: Problems): ReadonlyMap<string, readonly string[]> {
@@ -17,7 +17,7 @@ export function readGroups(node: Node | undefined, problems: Problems): Readonly
     if (!/^group:./.test(key.value)) problems.error(`${where}: group names must start with 'group:'`, key.at);
     const members = readTexts(value, where, problems);
     for (const member of members) checkMember(member, where, problems);
-    groups.set(key.value, [...new Set(members.map((member) => member.value))]);
+    groups.set(key.value, [...new Set(members.map((member) => foldLogin(member.value)))]);
   }
   return groups;
 }

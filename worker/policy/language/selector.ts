@@ -71,9 +71,14 @@ export function parseSelector(text: string, definitions: Definitions): Selector 
   if (text.startsWith("svc:")) return { kind: "service", name: text };
   if (text.startsWith("user:*@")) return domainSelector(text.slice("user:*@".length), definitions);
   if (text.startsWith("localpart:")) return `${quote(text)} is only for users of ssh`;
-  if (text.includes("@")) return { kind: "user", login: text };
+  if (text.includes("@")) return { kind: "user", login: foldLogin(text) };
   const host = definitions.hosts.get(text);
   return host === undefined ? `${quote(text)}: invalid address` : { kind: "literal", set: host };
+}
+
+/** A login name as users have it: identity providers spell one person's now this way, now that. */
+export function foldLogin(text: string): string {
+  return text.toLowerCase();
 }
 
 function autogroup(text: string): Selector | string {
