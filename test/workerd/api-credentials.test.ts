@@ -2,7 +2,7 @@
 // (api-v2.md 1.4 to 1.7, 2.7).
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Answer, api, node, ORIGIN, type Person, person, program, seed } from "./support/api.ts";
+import { type Answer, api, node, ORIGIN, type Person, person, policyPut, program, seed } from "./support/api.ts";
 
 const KEYS = "/tailnet/-/keys";
 const POLICY = { tagOwners: { "tag:ci": [], "tag:web": ["tag:ci"], "tag:other": [] } };
@@ -14,10 +14,7 @@ beforeAll(async () => {
   admin = await person(100, "admin");
   member = await person(101, "member");
   const text = JSON.stringify(POLICY);
-  await seed(
-    { type: "policy-put", policy: { text, isDefault: false, savedAt: 0, author: "" } },
-    { type: "node-put", node: node(1, { userId: 101 }) },
-  );
+  await seed(policyPut(text), { type: "node-put", node: node(1, { userId: 101 }) });
 });
 
 const client = async (more: Record<string, unknown> = {}, token = admin.token) =>

@@ -1,7 +1,7 @@
 // Devices and their routes through the public API: fields, filters, both forms of ids, and what each action does.
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DEVICE_PAGE_MAX } from "../../worker/protocol/limits.ts";
-import { api, node, person, seed } from "./support/api.ts";
+import { api, node, person, policyPut, seed } from "./support/api.ts";
 
 const NOW = 1_700_000_000_000;
 const HIDDEN = { status: 404, json: { message: "no manageable device matching this ID found" } };
@@ -38,7 +38,7 @@ beforeAll(async () => {
     token,
     user: { id: userId },
   } = await person(100, "admin"));
-  await seed({ type: "policy-put", policy: { text: POLICY, isDefault: false, savedAt: NOW, author: "" } });
+  await seed(policyPut(POLICY, NOW));
 });
 
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 // Keys through the public API: shapes, rules, who sees which, and revoking.
 import { beforeAll, describe, expect, it } from "vitest";
-import { api, type Person, person, seed } from "./support/api.ts";
+import { api, type Person, person, policyPut, seed } from "./support/api.ts";
 
 const KEYS = "/tailnet/-/keys";
 const NINETY_DAYS = 7_776_000;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   auditor = await person(101, "auditor");
   member = await person(102, "member");
   const text = JSON.stringify({ tagOwners: { "tag:web": [], "tag:mine": [member.user.loginName] } });
-  await seed({ type: "policy-put", policy: { text, isDefault: false, savedAt: 0, author: "" } });
+  await seed(policyPut(text));
 });
 
 const create = async (create: unknown = {}, more: Record<string, unknown> = {}, by = admin) =>

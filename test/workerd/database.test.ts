@@ -11,6 +11,7 @@ import type { Change } from "../../worker/tailnet/change.ts";
 import type { Node } from "../../worker/tailnet/entities/node.ts";
 import { DEFAULT_SETTINGS } from "../../worker/tailnet/entities/settings.ts";
 import type { User } from "../../worker/tailnet/entities/user.ts";
+import { policyPut } from "./support/api.ts";
 
 let next = 0;
 
@@ -117,10 +118,7 @@ describe("the store", () => {
         { type: "user-put", user },
         { type: "node-put", node: { ...node, name: "six", isOnline: false } },
         { type: "node-put", node },
-        {
-          type: "policy-put",
-          policy: { text: "{ /* mine */ }", isDefault: false, savedAt: 5, author: "ann@example.com" },
-        },
+        policyPut("{ /* mine */ }", 5, "ann@example.com"),
         {
           type: "settings-put",
           settings: { ...DEFAULT_SETTINGS, nameservers: [{ address: "1.1.1.1", useWithExitNode: false }] },

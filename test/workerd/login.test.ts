@@ -2,7 +2,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { toBase64, utf8 } from "../../worker/protocol/bytes.ts";
-import { api, ORIGIN, type Person, pendingRegistration, person, seed } from "./support/api.ts";
+import { api, ORIGIN, type Person, pendingRegistration, person, policyPut, seed } from "./support/api.ts";
 import { Browser } from "./support/browser.ts";
 
 let admin: Person;
@@ -12,7 +12,7 @@ beforeAll(async () => {
   admin = await person(100, "admin");
   member = await person(101, "member");
   const text = JSON.stringify({ tagOwners: { "tag:web": [] } });
-  await seed({ type: "policy-put", policy: { text, isDefault: false, savedAt: 0, author: "" } });
+  await seed(policyPut(text));
 });
 
 let next = 1;

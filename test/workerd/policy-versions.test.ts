@@ -1,7 +1,7 @@
 // The history of the policy file, and a stored file that this code no longer takes.
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { api, ORIGIN, seed } from "./support/api.ts";
+import { api, ORIGIN, policyPut, seed } from "./support/api.ts";
 import { device, join, ownerWithToken } from "./support/tailnet.ts";
 
 let token: string;
@@ -51,8 +51,7 @@ describe("versions", () => {
 });
 
 describe("a stored file that does not compile any more", () => {
-  const stored = (text: string) =>
-    seed({ type: "policy-put", policy: { text, isDefault: false, savedAt: 1_700_000_000_000, author: "" } });
+  const stored = (text: string) => seed(policyPut(text, 1_700_000_000_000));
 
   it("leaves the last version that does in force, and says so everywhere until one is saved", async () => {
     await save('{"grants": [{"src": ["*"], "dst": ["*"], "ip": ["tcp:22"]}]}');

@@ -1,5 +1,6 @@
 // Changes: what a command does to a tailnet, as data. They are stored first (db/tailnet-store.ts), then applied
 // (evolve.ts), then told to whom they concern (objects/). A record in a change is whole and replaces the one before.
+import type { Policy } from "../policy/parse.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
 import type { RecordPut, RecordRemoved } from "./entities/configuration/collections.ts";
@@ -50,7 +51,8 @@ export type Change =
   | { readonly type: "ssh-check-removed"; readonly id: string }
   | { readonly type: "ssh-check-passed"; readonly passed: PassedSSHCheck }
   | { readonly type: "ssh-check-forgotten"; readonly id: string }
-  | { readonly type: "policy-put"; readonly policy: PolicyVersion }
+  /** A policy file with what it compiled to, so that it is compiled once. */
+  | { readonly type: "policy-put"; readonly policy: PolicyVersion; readonly compiled: Policy }
   | RecordPut
   | RecordRemoved
   | { readonly type: "settings-put"; readonly settings: Settings }

@@ -1,5 +1,5 @@
 // Applies changes to the state and tells what they did. The only writer of a Tailnet.
-import { parsePolicy } from "../policy/parse.ts";
+import type { Policy } from "../policy/parse.ts";
 import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import { type CollectionName, putRecord } from "./entities/configuration/collections.ts";
@@ -81,7 +81,7 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       tailnet.passedSSHChecks.delete(change.id);
       break;
     case "policy-put":
-      putPolicy(tailnet, change.policy, effects);
+      putPolicy(tailnet, change.policy, change.compiled, effects);
       break;
     case "record-put":
       putRecord(tailnet.records, change);
@@ -143,14 +143,12 @@ function removeUser(tailnet: Tailnet, id: number, effects: Effects): void {
   effects.policy.push(tailnet.engine.removeUser(id));
 }
 
-function putPolicy(tailnet: Tailnet, policy: PolicyVersion, effects: Effects): void {
+function putPolicy(tailnet: Tailnet, policy: PolicyVersion, compiled: Policy, effects: Effects): void {
   tailnet.policy = policy;
-  const parsed = parsePolicy(policy.text);
-  if (!parsed.ok) return; // the command that made the change has compiled this text before
   if (effects.derpMapBefore === undefined) effects.derpMapBefore = tailnet.compiledPolicy.network.derpMap;
-  tailnet.compiledPolicy = parsed.policy;
+  tailnet.compiledPolicy = compiled;
   tailnet.policyFault = null;
-  effects.policy.push(tailnet.engine.setPolicy(withServices(parsed.policy, tailnet.records.services.values())));
+  effects.policy.push(tailnet.engine.setPolicy(withServices(compiled, tailnet.records.services.values())));
   placeHosts(tailnet, effects);
 }
 

@@ -14,6 +14,7 @@ import type { Node } from "../../../worker/tailnet/entities/node.ts";
 import type { PendingRegistration } from "../../../worker/tailnet/entities/pending-registration.ts";
 import { mintToken, type Random } from "../../../worker/tailnet/entities/secret-token.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
+import { policyInForce } from "../../../worker/tailnet/stored-policy.ts";
 import { evict } from "./tailnet.ts";
 
 /** Origin of the deployment under test. */
@@ -69,6 +70,12 @@ export async function seed(...changes: Change[]): Promise<void> {
     new TailnetStore(openDatabase(storage, MIGRATIONS)).commit(changes);
   });
   await evict();
+}
+
+/** A policy file to seed; one that does not compile leaves everything denied. */
+export function policyPut(text: string, savedAt = 0, author = ""): Change {
+  const policy = { text, isDefault: false, savedAt, author };
+  return { type: "policy-put", policy, compiled: policyInForce(policy, []).policy };
 }
 
 /** A user with an API token. */

@@ -19,7 +19,7 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
   if (!accepted.ok) return accepted;
   const approved = approvalsUnder(tailnet, accepted.result);
   const changes: Change[] = approved.map((node) => ({ type: "node-put", node }));
-  return decided(version, [{ type: "policy-put", policy: version }, ...changes]);
+  return decided(version, [{ type: "policy-put", policy: version, compiled: accepted.result }, ...changes]);
 }
 
 /** The policy of a file that compiles and passes its own tests. */
