@@ -23,7 +23,6 @@ import { encodeHandshakeError } from "../protocol/noise/messages.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
-import { needsServiceReport } from "../tailnet/commands/configuration/report-services.ts";
 import { answerSSHCheck } from "../tailnet/commands/nodes/check-ssh.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
 
@@ -299,8 +298,7 @@ export class ControlServer {
     sessions.add({ connection, stream });
     connection.push(stream.id, first(), now);
     const node = runtime.tailnet.nodes.get(stream.nodeId);
-    if (node === undefined || !needsServiceReport(runtime.tailnet, node)) return;
-    connection.push(stream.id, runtime.serviceQuestion(node, connection.state.publicOrigin), now);
+    if (node !== undefined) runtime.askForServices(node, now);
   }
 
   /** A stream was ended by the client or with its socket. */

@@ -21,8 +21,30 @@ export function nextDeadline(tailnet: Tailnet): number | undefined {
   return Number.isFinite(next) ? next : undefined;
 }
 
+/** The earliest deadline that changes bring; Infinity when they bring none. */
+export function deadlineOfChanges(changes: readonly Change[]): number {
+  return changes.reduce((next, change) => Math.min(next, deadlineOfChange(change)), Number.POSITIVE_INFINITY);
+}
+
+function deadlineOfChange(change: Change): number {
+  switch (change.type) {
+    case "node-put":
+      return deadlineOf(change.node);
+    case "pending-put":
+      return change.pending.expiresAt;
+    case "ssh-check-put":
+      return change.check.expiresAt;
+    case "record-put":
+      return change.collection === "user-invites" ? change.record.expiresAt : Number.POSITIVE_INFINITY;
+    case "ssh-check-passed":
+      return change.passed.passedAt + MAX_CHECK_PERIOD_MS;
+    default:
+      return Number.POSITIVE_INFINITY;
+  }
+}
+
 /** The earliest deadline of one node; Infinity when it has none. */
-export function deadlineOf(node: Node): number {
+function deadlineOf(node: Node): number {
   return Math.min(firstExpiry(node.attributes), node.isOnline ? offlineAt(node) : removedAt(node));
 }
 
