@@ -5,6 +5,7 @@ import records from "../migrations/0002_records.sql";
 import sshChecksAndAttributes from "../migrations/0003_ssh_checks_and_attributes.sql";
 import trustCredentials from "../migrations/0004_trust_credentials.sql";
 import userApproval from "../migrations/0005_user_approval.sql";
+import identityKeys from "../migrations/0006_identity_keys.sql";
 
 /** One migration file. */
 export interface Migration {
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { tag: "0003_ssh_checks_and_attributes", sql: sshChecksAndAttributes },
   { tag: "0004_trust_credentials", sql: trustCredentials },
   { tag: "0005_user_approval", sql: userApproval },
+  { tag: "0006_identity_keys", sql: identityKeys },
 ];

@@ -65,3 +65,10 @@ export const privateKeys = sqliteTable("private_keys", {
   purpose: text().primaryKey(),
   hex: text().notNull(),
 });
+
+/** Key pairs that sign identity tokens of nodes; PKCS #8 in base64. */
+export const identityKeys = sqliteTable("identity_keys", {
+  id: text().primaryKey(),
+  createdAt: integer("created_at").notNull(),
+  privateKey: text("private_key").notNull(),
+});

@@ -1,6 +1,7 @@
 // Gateways between real clients and the Worker (control-protocol.md 1.5, 1.6, kubernetes.md 0.2): several at once, drained,
 // killed, the Worker replaced behind them; and a control server with a host name on the ports 80 and 443, where clients
 // that come back use TLS alone. Clients recover by themselves, as the nodes that they were.
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientBinaries } from "../clients/build.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
@@ -207,6 +208,16 @@ describe("a control server with a name, on the ports 80 and 443", () => {
       expect(await connections(443)).toBeGreaterThanOrEqual(1);
     }
     expect(await identities(flarescale)).toEqual(before);
+  });
+
+  it("passes the client's own check, which speaks the whole protocol but for a login", async () => {
+    const certificate = join(flarescale.stateDir, "gateway", "gateway-tls.pem");
+    const { tailscale } = (await clientBinaries()).current;
+    const check = [tailscale, "debug", "ts2021", "--host=control.test", "--verbose"];
+    const { code, stdout } = await inside.exec(["env", `SSL_CERT_FILE=${certificate}`, ...check]);
+    expect(stdout).not.toMatch(/error|fail|unexpected/i);
+    expect(stdout).toMatch(/whoami response: "mkey:/);
+    expect(code).toBe(0);
   });
 
   it("is found healthy by the doctor", async () => {

@@ -1,6 +1,7 @@
 // The main promise: unmodified clients of several kinds and ages join through the gateway, see each other and talk, by
 // address and by name, through our relay and directly; and none of them has anything to complain about.
 import { join } from "node:path";
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientBinaries } from "../clients/build.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
@@ -49,7 +50,43 @@ describe("tailscaled with a TUN device, of this year and of two years ago", () =
       expect(status.MagicDNSSuffix).toBe("tail.internal");
       expect(status.Self.DNSName).toBe(`${node.hostname}.tail.internal.`);
     }
+    expect((await laptop.status()).Health ?? []).toEqual([]);
     expect(await laptop.run(["status"])).toMatch(/server .* linux/);
+    expect(await server.run(["status"])).toMatch(/laptop .* linux/);
+  });
+
+  it("hold what they were told to be right", async () => {
+    const map = JSON.parse(await laptop.run(["debug", "netmap"])) as { SelfNode: { Name: string }; Peers: unknown[] };
+    expect(map).toMatchObject({ SelfNode: { Name: "laptop.tail.internal." }, Peers: [expect.anything()] });
+    expect(JSON.parse(await laptop.run(["debug", "control-knobs"]))).toBeTypeOf("object");
+  });
+
+  it("get identity tokens that whoever knows their issuer can verify", async () => {
+    for (const node of [laptop, server]) {
+      const token = await node.identityToken("sts.example.com");
+      const issuer = decodeJwt(token).iss ?? "";
+      const configuration = (await (await fetch(`${issuer}/.well-known/openid-configuration`)).json()) as {
+        readonly jwks_uri: string;
+      };
+      const keys = createRemoteJWKSet(new URL(configuration.jwks_uri));
+      const { payload } = await jwtVerify(token, keys, {
+        issuer,
+        audience: "sts.example.com",
+        algorithms: ["RS256"],
+      });
+      const { PublicKey, TailscaleIPs } = (await node.status()).Self;
+      expect(payload).toMatchObject({
+        node: `${node.hostname}.tail.internal`,
+        key: PublicKey,
+        addresses: TailscaleIPs,
+      });
+    }
+  });
+
+  it("are told what HTTPS needs when they want to serve it, in words and without waiting", async () => {
+    const { code, stdout } = await laptop.cli(["serve", "--bg", "--https=443", "8123"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/HTTPS is off in this tailnet/);
   });
 
   it("reach each other through the relay or directly, and end up direct", async () => {
@@ -103,6 +140,8 @@ describe("clients without a TUN device", () => {
     await web.run(["serve", "--bg", "--http=80", "8123"]);
     await reader.untilPeer("web");
     await reader.ping("web");
+    expect(await reader.run(["status"])).toMatch(/web .* linux/);
+    expect((await reader.status()).Health ?? []).toEqual([]);
     expect(await reader.fetch("http://web.tail.internal/")).toMatchObject({ status: 200, body: "by proxy" });
     expect([...web.logErrors(), ...reader.logErrors()]).toEqual([]);
     await server.stop();
@@ -120,8 +159,10 @@ describe("clients without a TUN device", () => {
       hostname: "tsnet-two",
       namespace: await network.attach("tsnet-two"),
     });
-    await one.untilRunning();
-    await two.untilRunning();
+    const running = [await one.untilRunning(), await two.untilRunning()];
+    const peers = Object.values((await two.status()).Peer ?? {}).map(({ HostName }) => HostName);
+    expect(peers).toContain("tsnet-one");
+    await two.ping(running[0]?.ips[0] ?? "");
     expect((await two.fetch("http://tsnet-one.tail.internal/")).body).toContain("tsnet-one");
     expect((await one.fetch("http://tsnet-two.tail.internal/")).body).toContain("tsnet-two");
     expect([...one.logErrors(), ...two.logErrors()]).toEqual([]);
@@ -148,7 +189,13 @@ describe("clients without a TUN device", () => {
     await client.untilState("Running");
     await client.untilNetMap("the native peer", (map) => map.peers.some((peer) => peer.name.startsWith("for-wasm.")));
     expect((await client.fetch("http://for-wasm.tail.internal/")).body).toBe("seen by wasm");
+    await web.untilPeer("browser", ({ Online }) => Online);
+    expect(await web.ping("browser")).toMatchObject({ path: "derp" });
+    expect(await web.run(["status"])).toMatch(/browser .* js/);
     expect(client.panics).toEqual([]);
+    // It measures relays at port 443 whatever the map says, and the gateway of this test is at another.
+    expect(client.logErrors(/netcheck: probing .*ECONNREFUSED .*:443/)).toEqual([]);
+    expect(web.logErrors()).toEqual([]);
     await client.stop();
     await server.stop();
   });

@@ -1,9 +1,11 @@
 // The endpoints inside Noise: what a handler gets and what it may answer (control-protocol.md 4–6). Each endpoint is
 // one file of this folder; dispatch.ts finds it.
 
+import type { Deployment } from "../mapper/deployment.ts";
 import { EMPTY, utf8 } from "../protocol/bytes.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import type { TokenIssuer } from "../runtime/token-issuer.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 /** A request that has arrived whole, with what the connection proves of its sender. */
@@ -19,10 +21,13 @@ export interface ControlRequest {
 /** What handlers work with. */
 export interface ControlContext {
   readonly runtime: TailnetRuntime;
-  readonly tailnetName: string;
-  readonly magicDnsSuffix: string;
+  readonly deployment: Deployment;
+  readonly tokens: TokenIssuer;
+  /** Issuer of identity tokens: the origin under which its documents lie. */
+  readonly issuer: string;
   readonly now: number;
   readonly registerLimit: RateLimit;
+  readonly tokenLimit: RateLimit;
   /** URL of the login page of a pending registration. */
   loginUrl(pendingId: string): string;
   /** URL of the page where a login over SSH is confirmed. */

@@ -2,6 +2,7 @@
 // (control-protocol.md 1.7). Endpoints of features that do not exist here yet answer 501, unknown paths 404.
 import { MalformedRequest } from "../protocol/control/json.ts";
 import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
+import { forNode } from "./asking-node.ts";
 import { SERVICE_REPORT_PATH, serviceReport } from "./c2n.ts";
 import {
   type ControlContext,
@@ -11,10 +12,13 @@ import {
   empty,
   text,
 } from "./control-endpoint.ts";
+import { queryFeature } from "./feature-query.ts";
+import { idToken } from "./id-token.ts";
 import { map } from "./map.ts";
 import { register } from "./register.ts";
 import { setDeviceAttributes } from "./set-device-attr.ts";
 import { SSH_ACTION_PATH, sshAction } from "./ssh-action.ts";
+import { auditLog, setDns, tailnetLock, webClient } from "./unavailable.ts";
 
 interface Endpoint {
   readonly method: string;
@@ -22,24 +26,24 @@ interface Endpoint {
   readonly bodyMax: number;
 }
 
-const notImplemented: ControlHandler = () => text(501, "not implemented by this control server");
-
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   "/machine/register": { method: "POST", handler: register, bodyMax: REGISTER_BODY_MAX },
   "/machine/map": { method: "POST", handler: map, bodyMax: MAP_BODY_MAX },
-  "/machine/update-health": { method: "POST", handler: () => empty(204), bodyMax: OTHER_BODY_MAX },
+  "/machine/update-health": { method: "POST", handler: forNode(() => empty(204)), bodyMax: OTHER_BODY_MAX },
   "/machine/whoami": { method: "GET", handler: (request) => text(200, request.machineKey), bodyMax: 0 },
-  "/machine/set-dns": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
-  "/machine/id-token": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/set-dns": { method: "POST", handler: setDns, bodyMax: OTHER_BODY_MAX },
+  "/machine/id-token": { method: "POST", handler: idToken, bodyMax: OTHER_BODY_MAX },
   "/machine/set-device-attr": { method: "PATCH", handler: setDeviceAttributes, bodyMax: OTHER_BODY_MAX },
-  "/machine/audit-log": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
-  "/machine/feature/query": { method: "POST", handler: notImplemented, bodyMax: OTHER_BODY_MAX },
+  "/machine/audit-log": { method: "POST", handler: auditLog, bodyMax: OTHER_BODY_MAX },
+  "/machine/feature/query": { method: "POST", handler: queryFeature, bodyMax: OTHER_BODY_MAX },
 };
 
 /** Endpoints whose paths go on after these words. */
 const PREFIXES: readonly (readonly [string, Endpoint])[] = [
   [SSH_ACTION_PATH, { method: "GET", handler: sshAction, bodyMax: 0 }],
   [SERVICE_REPORT_PATH, { method: "POST", handler: serviceReport, bodyMax: OTHER_BODY_MAX }],
+  ["/machine/tka/", { method: "GET", handler: tailnetLock, bodyMax: OTHER_BODY_MAX }],
+  ["/machine/webclient/", { method: "POST", handler: webClient, bodyMax: 0 }],
 ];
 
 /** Largest body that a path takes, bytes. Unknown paths may be replies to pings, which are large. */

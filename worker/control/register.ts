@@ -11,7 +11,8 @@ import { type ControlHandler, type ControlReply, json, text } from "./control-en
 
 /** Registers, renews, logs out or sends to the login page. */
 export const register: ControlHandler = (request, context) => {
-  const { runtime, tailnetName, magicDnsSuffix } = context;
+  const { runtime } = context;
+  const { tailnetName, magicDnsSuffix } = context.deployment;
   const waitSeconds = context.registerLimit.take(request.machineKey, context.now);
   if (waitSeconds > 0) return text(429, "too many register requests", [["retry-after", String(waitSeconds)]]);
   const registration = {

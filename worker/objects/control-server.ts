@@ -16,13 +16,14 @@ import { EMPTY, toHex } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type Http2Event, openConnection } from "../protocol/http2/connection.ts";
 import { challengeKeyOf } from "../protocol/keys.ts";
-import { HANDSHAKE_RATE, REGISTER_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
+import { HANDSHAKE_RATE, REGISTER_RATE, TOKEN_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import { encodeEarlyPayload } from "../protocol/noise/early-payload.ts";
 import { type KeyPair, respond } from "../protocol/noise/handshake.ts";
 import { encodeHandshakeError } from "../protocol/noise/messages.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import type { TokenIssuer } from "../runtime/token-issuer.ts";
 import { answerSSHCheck } from "../tailnet/commands/nodes/check-ssh.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
 
@@ -37,6 +38,7 @@ export interface ControlServerPorts {
   readonly buffer: StreamBuffer;
   readonly clock: AlarmClock;
   readonly settings: Settings;
+  readonly tokens: TokenIssuer;
   noiseKeys(): KeyPair;
   runtime(): TailnetRuntime;
 }
@@ -47,6 +49,7 @@ export class ControlServer {
   readonly #connections = new Map<string, ControlConnection>();
   readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
   readonly #registerLimit = new RateLimit(REGISTER_RATE);
+  readonly #tokenLimit = new RateLimit(TOKEN_RATE);
   readonly #handshakeLimit = new RateLimit(HANDSHAKE_RATE);
   #sessions: SessionIndex | undefined;
 
@@ -264,14 +267,16 @@ export class ControlServer {
   }
 
   #context(connection: ControlConnection): ControlContext {
-    const { tailnetName, magicDnsSuffix, publicUrl } = this.#ports.settings;
-    const origin = publicUrl || connection.state.publicOrigin;
+    const { settings, tokens } = this.#ports;
+    const origin = settings.publicUrl || connection.state.publicOrigin;
     return {
       runtime: this.#ports.runtime(),
-      tailnetName,
-      magicDnsSuffix,
+      deployment: settings,
+      tokens,
+      issuer: origin,
       now: Date.now(),
       registerLimit: this.#registerLimit,
+      tokenLimit: this.#tokenLimit,
       loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
       sshCheckUrl: (checkId) => `${origin}/ssh/${checkId}`,
     };

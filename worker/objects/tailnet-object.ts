@@ -16,6 +16,7 @@ import type { KeyPair } from "../protocol/noise/handshake.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
+import { type KeySet, TokenIssuer } from "../runtime/token-issuer.ts";
 import { isServed } from "../tailnet/entities/node.ts";
 import { tailnetIdOf } from "../tailnet/entities/tailnet-id.ts";
 import { describeFault } from "../tailnet/stored-policy.ts";
@@ -29,6 +30,7 @@ export class TailnetObject extends DurableObject<Env> {
   readonly #store: TailnetStore;
   readonly #policyVersions: PolicyVersions;
   readonly #clock: AlarmClock;
+  readonly #tokens: TokenIssuer;
   readonly #control: ControlServer;
   readonly #settings;
   readonly #limits: AdministrationLimits;
@@ -43,11 +45,13 @@ export class TailnetObject extends DurableObject<Env> {
     this.#store = new TailnetStore(db);
     this.#policyVersions = new PolicyVersions(db);
     this.#clock = new AlarmClock(ctx.storage);
+    this.#tokens = new TokenIssuer(db);
     this.#control = new ControlServer({
       ctx,
       buffer: new StreamBuffer(db),
       clock: this.#clock,
       settings: this.#settings,
+      tokens: this.#tokens,
       noiseKeys: () => this.#keys(),
       runtime: () => this.#tailnet(),
     });
@@ -105,6 +109,11 @@ export class TailnetObject extends DurableObject<Env> {
   /** Public half of the Noise key, `mkey:…`. */
   publicKey(): string {
     return machineKeyOf(this.#keys().publicKey);
+  }
+
+  /** What verifies the identity tokens of this tailnet's nodes. */
+  identityKeys(): KeySet {
+    return this.#tokens.keySet(Date.now());
   }
 
   /** Those of the node keys whose holders may use the relays: nodes that are served. */

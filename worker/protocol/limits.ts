@@ -85,6 +85,10 @@ export const DERP_STALLED_MS = 30_000;
 export const HANDSHAKE_RATE = { burst: 3_000, perSecond: 100 } as const;
 /** Register requests of one machine: each costs a look-up, a hash and perhaps a write. */
 export const REGISTER_RATE = { burst: 60, perSecond: 1 } as const;
+/** Identity tokens of one machine; a signature costs a millisecond of processor time. */
+export const TOKEN_RATE = { burst: 20, perSecond: 0.5 } as const;
+/** Characters of the audience of an identity token. */
+export const TOKEN_AUDIENCE_MAX = 1_024;
 
 /** DERP: questions to the tailnets about unknown node keys, at once and per second; more logins are put off. */
 export const DERP_QUESTIONS_BURST = 1_000;

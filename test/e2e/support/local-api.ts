@@ -94,6 +94,12 @@ export async function ping(socketPath: string, target: string, type: PingType, t
   return toPong(result);
 }
 
+/** A token by which others know the node, for one audience; what `tailscale id-token` prints. */
+export async function identityToken(socketPath: string, audience: string): Promise<string> {
+  const answer = await call(socketPath, "GET", `/localapi/v0/id-token?aud=${encodeURIComponent(audience)}`);
+  return (JSON.parse(answer) as { id_token: string }).id_token;
+}
+
 /** All peers in a status, in no particular order. */
 export function peersOf(status: Status): NodeStatus[] {
   return Object.values(status.Peer ?? {});

@@ -12,6 +12,7 @@ import { Child, type Exit } from "./child.ts";
 import { type Environment, execute, mustExecute, type Output } from "./command.ts";
 import {
   getStatus,
+  identityToken,
   type NodeStatus,
   type PingType,
   type Pong,
@@ -205,6 +206,11 @@ export class Tailscaled {
       },
       options,
     );
+  }
+
+  /** A token by which others know the node, for one audience. @throws Error with the control server's words */
+  async identityToken(audience: string): Promise<string> {
+    return identityToken(this.#socket, audience);
   }
 
   /** Fetches a URL through its proxy, as a program on a machine in userspace mode does. */

@@ -34,7 +34,7 @@ export interface PeerAddress {
 
 /** One line of the program's output. */
 interface PeerEvent {
-  readonly event: "state" | "running" | "got" | "status" | "error";
+  readonly event: "state" | "running" | "got" | "pong" | "status" | "error";
   readonly id?: number;
   readonly state?: string;
   readonly authUrl?: string;
@@ -101,6 +101,11 @@ export class TsnetPeer {
   async fetch(url: string, timeoutMs = 30_000): Promise<Reply> {
     const { statusCode = 0, body = "" } = await this.#ask({ get: url, timeoutSeconds: timeoutMs / 1000 }, timeoutMs);
     return { status: statusCode, body };
+  }
+
+  /** Pings a peer once by its address, as `tailscale ping` does. @throws Error when no answer comes in time */
+  async ping(ip: string, timeoutMs = 10_000): Promise<void> {
+    await this.#ask({ ping: ip, timeoutSeconds: timeoutMs / 1000 }, timeoutMs);
   }
 
   async status(): Promise<Status> {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -44,10 +45,11 @@ var (
 	verboseLogs = flag.Bool("verbose", false, "write the backend's log to standard error")
 )
 
-// command is one line of standard input. Exactly one of Get and Status is set.
+// command is one line of standard input. Exactly one of Get, Ping (an address) and Status is set.
 type command struct {
 	ID             int     `json:"id"`
 	Get            string  `json:"get,omitempty"`
+	Ping           string  `json:"ping,omitempty"`
 	Status         bool    `json:"status,omitempty"`
 	TimeoutSeconds float64 `json:"timeoutSeconds,omitempty"`
 }
@@ -57,6 +59,7 @@ type command struct {
 //	state    State, and AuthURL once the server asks for an interactive login
 //	running  Hostname, DNSName and IPs; the peer is reachable from now on
 //	got      ID and URL, then StatusCode and Body, or Error
+//	pong     ID and Pong, or Error
 //	status   ID and Status
 //	error    Error; nothing else can be expected of the peer
 type event struct {
@@ -70,6 +73,7 @@ type event struct {
 	URL        string   `json:"url,omitempty"`
 	StatusCode int      `json:"statusCode,omitempty"`
 	Body       string   `json:"body,omitempty"`
+	Pong       any      `json:"pong,omitempty"`
 	Status     any      `json:"status,omitempty"`
 	Error      string   `json:"error,omitempty"`
 }
@@ -197,10 +201,12 @@ func readCommands(ctx context.Context, stop func(), server *tsnet.Server, client
 			switch {
 			case c.Get != "":
 				emit(fetch(ctx, server, c))
+			case c.Ping != "":
+				emit(ping(ctx, client, c))
 			case c.Status:
 				emit(currentStatus(ctx, client, c))
 			default:
-				emit(event{Event: "error", ID: c.ID, Error: "bad command: neither get nor status"})
+				emit(event{Event: "error", ID: c.ID, Error: "bad command: neither get, ping nor status"})
 			}
 		}()
 	}
@@ -237,6 +243,25 @@ func fetch(ctx context.Context, server *tsnet.Server, c command) event {
 	}
 	result.StatusCode = response.StatusCode
 	result.Body = string(body)
+	return result
+}
+
+// ping asks a peer for a sign of life, as "tailscale ping" does.
+func ping(ctx context.Context, client *local.Client, c command) event {
+	result := event{Event: "pong", ID: c.ID}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	defer cancel()
+	ip, err := netip.ParseAddr(c.Ping)
+	if err != nil {
+		result.Error = err.Error()
+		return result
+	}
+	pong, err := client.Ping(ctx, ip, tailcfg.PingDisco)
+	if err != nil {
+		result.Error = err.Error()
+		return result
+	}
+	result.Pong, result.Error = pong, pong.Err
 	return result
 }
 
