@@ -1,9 +1,9 @@
 // Clients of the relay that mean ill or break, and the others beside them: limits hold, and nobody else is hurt. What a
 // single malformed frame does is in derp-region.test.ts; this is about floods, lies and silence.
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TailnetObject } from "../../worker/objects/tailnet-object.ts";
-import { concat, utf8 } from "../../worker/protocol/bytes.ts";
+import { concat, toHex, utf8 } from "../../worker/protocol/bytes.ts";
 import { nodeKeyOf } from "../../worker/protocol/keys.ts";
 import { DERP_MAX_CONNECTIONS_PER_KEY, DERP_SEND_WINDOW } from "../../worker/protocol/limits.ts";
 import { DerpClient, discoPacket, frameOf, packetFrame } from "../support/derp-client.ts";
@@ -11,6 +11,7 @@ import { closeAll, connect, evictRelay, join, nextFrame, privateKey, relay, sett
 
 let seed = 50_000;
 const RECV_PACKET = 5;
+const PEER_GONE = 8;
 
 beforeEach(() => {
   vi.spyOn(TailnetObject.prototype, "whichMayUseRelay").mockImplementation((keys) => [...keys]);
@@ -200,3 +201,21 @@ describe("a client that is gone without a word", () => {
 async function arrived(): Promise<void> {
   await relay().statistics();
 }
+
+describe("a client whose socket fails", () => {
+  it("has left, and those who heard from it are told, as when it closes", async () => {
+    const [a, b] = [await join(++seed), await join(++seed)];
+    a.sendPacket(b.publicKey, utf8("x"));
+    await nextFrame(b);
+    await evictRelay();
+    await runInDurableObject(relay(), (object, ctx) => {
+      const socket = ctx.getWebSockets().find((each) => {
+        const { nodeKey } = each.deserializeAttachment() as { nodeKey: Uint8Array };
+        return toHex(nodeKey) === toHex(a.publicKey);
+      });
+      if (socket === undefined) throw new Error("the relay does not know the client");
+      object.webSocketError(socket);
+    });
+    expect(await nextFrame(b)).toEqual({ type: PEER_GONE, payload: concat([a.publicKey, Uint8Array.of(0)]) });
+  });
+});

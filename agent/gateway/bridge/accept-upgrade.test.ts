@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
+import { WEBSOCKET_MAX_RECEIVE } from "../../../worker/protocol/limits.ts";
 import { connectRaw, connectTls, controlRequest, derpRequest, type RawClient } from "../../testing/raw-client.ts";
 import { type StandInOptions, type StandInWorker, startStandIn } from "../../testing/stand-in-worker.ts";
 import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
@@ -124,6 +125,21 @@ describe("native control upgrade", () => {
     other.send(controlRequest());
     expect(await other.head()).toMatch(/^HTTP\/1\.1 502 /);
     expect(String(await other.rest())).toBe("the control server answered 301\n");
+  });
+
+  it("resets the client of a Worker that sends a message of more than 1 MiB, and carries one of exactly that", async () => {
+    const { worker, gateway } = await setUp();
+    const client = await connectRaw(gateway.httpPort);
+    client.send(controlRequest());
+    const { webSocket } = await worker.next();
+    await client.head();
+    webSocket.send(Buffer.alloc(WEBSOCKET_MAX_RECEIVE));
+    await client.bytes(WEBSOCKET_MAX_RECEIVE);
+    const closed = once(webSocket, "close");
+    webSocket.send(Buffer.alloc(WEBSOCKET_MAX_RECEIVE + 1));
+    expect((await closed)[0]).toBe(1009);
+    await client.rest();
+    expect(gateway.gateway.bridges).toBe(0);
   });
 
   it("refuses with 502 when the Worker selects another subprotocol", async () => {
