@@ -143,6 +143,14 @@ describe("the end of a login", () => {
     await node.stop();
   });
 
+  it("that the device itself wants sooner comes then, and not later again", async () => {
+    const node = await started("hasty");
+    await up(node);
+    await node.run(["debug", "set-expire", "--in=2s"]);
+    await node.untilStatus("it needs a login", ({ BackendState }) => BackendState === "NeedsLogin");
+    await node.stop();
+  });
+
   it("by expiry or deletion makes the client ask for a login within a second", async () => {
     for (const end of ["expireDevice", "deleteDevice"] as const) {
       const node = await started(`ended-by-${end.toLowerCase()}`);

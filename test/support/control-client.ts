@@ -21,6 +21,8 @@ export interface ControlClientOptions {
   readonly beforeSend?: () => Promise<void>;
   /** Cuts each message into pieces of this many bytes. */
   readonly pieceSize?: number;
+  /** Sends each HTTP/2 frame as a record, and each record as a message, of its own. */
+  readonly sendsFramesApart?: boolean;
   /** Stream window that the client grants. */
   readonly initialWindow?: number;
 }
@@ -32,6 +34,8 @@ export class ControlClient {
   early = "";
   /** Close code, once closed. */
   closeCode: number | undefined;
+  /** Length of the longest message that the server sent. */
+  longestMessage = 0;
   readonly #socket: WebSocket;
   readonly #initiator: NoiseInitiator;
   readonly #options: ControlClientOptions;
@@ -47,7 +51,11 @@ export class ControlClient {
     this.#initiator = initiator;
     this.#options = options;
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", (event) => this.#receive(new Uint8Array(event.data as ArrayBuffer)));
+    socket.addEventListener("message", (event) => {
+      const bytes = new Uint8Array(event.data as ArrayBuffer);
+      this.longestMessage = Math.max(this.longestMessage, bytes.length);
+      this.#receive(bytes);
+    });
     socket.addEventListener("close", (event) => {
       this.closeCode = event.code;
       this.#wake();
@@ -80,7 +88,8 @@ export class ControlClient {
 
   /** Sends plaintext as Noise records. */
   async send(plaintext: Uint8Array): Promise<void> {
-    await this.sendRaw(this.#open().seal(plaintext));
+    const parts = this.#options.sendsFramesApart ? framesOf(plaintext) : [plaintext];
+    await Promise.all(parts.map((part) => this.sendRaw(this.#open().seal(part))));
   }
 
   /** Sends bytes as they are. */
@@ -198,6 +207,19 @@ export class ControlClient {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+/** HTTP/2 frames one by one; the preface, when there is one, by itself. */
+function framesOf(bytes: Uint8Array): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let at = bytes[0] === 0x50 ? 24 : 0; // "PRI * HTTP/2.0…": no frame begins like this, it would be of 5 MB
+  if (at > 0) frames.push(bytes.subarray(0, at));
+  while (at < bytes.length) {
+    const length = 9 + (new DataView(bytes.buffer, bytes.byteOffset).getUint32(at) >>> 8);
+    frames.push(bytes.subarray(at, at + length));
+    at += length;
+  }
+  return frames;
 }
 
 /** A machine or node key pair in the forms that requests need. */

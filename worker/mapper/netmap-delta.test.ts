@@ -5,6 +5,7 @@ import { NetmapWatchers } from "../../test/support/netmap-watchers.ts";
 import { DAY, discoKey, nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
 import type { MapResponse } from "../protocol/control/map.ts";
 import {
+  approveRoutes,
   authorizeNode,
   deleteNode,
   expireNode,
@@ -178,6 +179,21 @@ describe("a node that changes", () => {
   });
 });
 
+describe("an exit node", () => {
+  it("is told to peers as one that clients may suggest", () => {
+    start(EVERYBODY);
+    const [viewer, exit] = [node(ann), node(ann)];
+    const exitRoutes = ["0.0.0.0/0", "::/0"];
+    t.report(exit, { RoutableIPs: exitRoutes });
+    t.run(approveRoutes(t.node(exit), exitRoutes));
+    watchers.deliver();
+    expect(told(viewer)?.PeersChanged?.[0]).toMatchObject({
+      AllowedIPs: expect.arrayContaining(exitRoutes),
+      CapMap: { "suggest-exit-node": null },
+    });
+  });
+});
+
 describe("a key that expires", () => {
   it("is told to its node before the stream ends, and to peers as an offline node", () => {
     start(EVERYBODY);
@@ -278,6 +294,32 @@ describe("a policy", () => {
     t.run(setPolicy(t.tailnet, policy(EVERYBODY), "ann", t.now));
     watchers.deliver();
     expect(told(a)).toMatchObject({ PeersChanged: [{ ID: b.id }], PacketFilters: { base: [{}] } });
+  });
+
+  it("that changes who may use SSH where is told to those who are logged in to, as a whole", () => {
+    start(EVERYBODY);
+    const [a, a2, b] = [node(ann), node(ann), node(bob)];
+    const ssh = (user: string) =>
+      `"ssh": [{ "action": "accept", "src": ["${user}"], "dst": ["${user}"], "users": ["root"] }]`;
+    t.run(setPolicy(t.tailnet, policy(`${EVERYBODY}, ${ssh("ann@example.com")}`), "ann", t.now));
+    watchers.deliver();
+    expect(whoWasTold()).toEqual([a.id, a2.id]);
+    expect(told(a)).toMatchObject({ SSHPolicy: { rules: [{ sshUsers: { root: "root" } }] } });
+    t.run(setPolicy(t.tailnet, policy(`${EVERYBODY}, ${ssh("bob@example.com")}`), "ann", t.now));
+    watchers.deliver();
+    expect(told(a)?.SSHPolicy).toEqual({ rules: [] });
+    expect(told(b)?.SSHPolicy?.rules).toHaveLength(1);
+  });
+
+  it("that gives a device attributes is told to that device alone", () => {
+    start(EVERYBODY);
+    const [a, b] = [node(ann), node(bob)];
+    const attributes = `"nodeAttrs": [{ "target": ["bob@example.com"], "attr": ["funnel"] }]`;
+    t.run(setPolicy(t.tailnet, policy(`${EVERYBODY}, ${attributes}`), "ann", t.now));
+    watchers.deliver();
+    expect(whoWasTold()).toEqual([b.id]);
+    expect(told(b)?.Node?.CapMap).toMatchObject({ funnel: null });
+    expect(told(a)).toBeUndefined();
   });
 
   it("that says the same in other words is told to nobody", () => {

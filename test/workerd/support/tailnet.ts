@@ -28,7 +28,9 @@ export async function ownerWithToken(): Promise<{ readonly user: User; readonly 
 }
 
 /** Makes an auth key; reusable and pre-approved unless told otherwise. */
-async function authKey(spec: Partial<Parameters<typeof administration.keys.createAuthKey>[0]> = {}): Promise<string> {
+export async function authKey(
+  spec: Partial<Parameters<typeof administration.keys.createAuthKey>[0]> = {},
+): Promise<string> {
   const made = await administrationOf(env, actorOf(await theOwner())).keys.createAuthKey({
     isReusable: true,
     isEphemeral: false,
