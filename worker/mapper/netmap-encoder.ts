@@ -1,6 +1,7 @@
 // Netmaps as JSON text. Whatever many nodes are shown is encoded once and shared: a peer's JSON per record and view, a
 // rule's sources per list, DNS per settings. Records are immutable, so each is the key of its own cache entry and a
 // change drops the entry by itself (DESIGN.md 3 #8). What one node alone is shown is not kept.
+import type { Sight } from "../policy/engine.ts";
 import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-version.ts";
 import { type DerpOverlay, overlayDerpMap, withoutPins } from "../protocol/control/derp-map.ts";
 import type { FilterRule } from "../protocol/control/filter-rule.ts";
@@ -13,9 +14,14 @@ import type { Deployment } from "./deployment.ts";
 import type { NetmapDelta } from "./netmap-delta.ts";
 import { capabilitiesOf } from "./node-capabilities.ts";
 import { PeerChunks, type Segment } from "./peer-chunks.ts";
+import { PeerList } from "./peer-list.ts";
+import { SegmentsByText } from "./segments-by-text.ts";
 import { toDnsConfig } from "./to-dns-config.ts";
 import { fullName, type NodeView, toPeer, toSelf, wireUserId } from "./to-node.ts";
 import { toUserProfile } from "./to-user-profile.ts";
+
+/** A name and its value in JSON, if it has one. */
+type Member = readonly [string, string | undefined];
 
 /** The views of one record that were met, with their JSON; nearly always one. */
 type EncodedPeer = { readonly view: string; readonly json: string }[];
@@ -25,7 +31,9 @@ export class NetmapEncoder {
   readonly #deployment: Deployment;
   #derpMap: { readonly overlay: DerpOverlay | null; readonly full: string; readonly withoutPins: string } | undefined;
   readonly #peers = new WeakMap<Node, EncodedPeer>();
+  readonly #lists = new WeakMap<Sight, PeerList>();
   readonly #chunks = new PeerChunks();
+  readonly #common = new SegmentsByText();
   readonly #texts = new WeakMap<object, string>();
   #lastPatches = "";
   #lastPatchMessage = "";
@@ -44,18 +52,9 @@ export class NetmapEncoder {
   /** The same in segments, of which most are shared with the first messages of other nodes. */
   segments(tailnet: Tailnet, node: Node, now: number, omitsPeers = false): readonly Segment[] {
     const isActive = isServed(node, now);
-    const ids = isActive && !omitsPeers ? tailnet.engine.peersOf(node.id) : [];
-    const userIds = new Set([wireUserId(node)]);
-    const peers: { id: NodeId; json: string }[] = [];
-    for (const id of ids) {
-      const peer = tailnet.nodes.get(id);
-      if (peer === undefined) continue;
-      userIds.add(wireUserId(peer));
-      peers.push({ id, json: this.#peer(tailnet, node.id, peer) });
-    }
-    const rest = object([
-      ["Node", this.#self(tailnet, node)],
-      ["UserProfiles", profiles(tailnet, userIds)],
+    const list = isActive && !omitsPeers ? this.#listOf(tailnet, node) : undefined;
+    const runs = list?.runsFor(node.id, (peer) => this.#peer(tailnet, node.id, peer)) ?? [];
+    const common = members([
       ["DERPMap", this.#derpMapFor(tailnet, node)],
       ["DNSConfig", this.#dns(tailnet, node)],
       ["PacketFilters", isActive ? this.#packetFilters(tailnet, node) : '{"base":[]}'],
@@ -63,10 +62,15 @@ export class NetmapEncoder {
       ["Domain", JSON.stringify(this.#deployment.tailnetName)],
       ["CollectServices", "false"],
       ["Debug", '{"DisableLogTail":true}'],
+    ]);
+    const rest = members([
+      ["Node", this.#self(tailnet, node)],
+      ["UserProfiles", this.#profiles(tailnet, new Set([...(list?.userIds ?? []), wireUserId(node)]))],
       ["ControlTime", JSON.stringify(formatTime(now))],
     ]);
-    if (peers.length === 0) return [own(rest)];
-    return [own(`${rest.slice(0, -1)},"Peers":[`), ...this.#chunks.cut(node.id, peers), own("]}")];
+    const head = this.#common.segmentOf(`{${common},`);
+    if (runs.length === 0) return [head, own(`${rest}}`)];
+    return [head, own(`${rest},"Peers":[`), ...this.#chunks.cut(runs), own("]}")];
   }
 
   /** What changed for one node; undefined when that is nothing. */
@@ -81,7 +85,7 @@ export class NetmapEncoder {
       ["PeersChanged", list(whole.map((peer) => this.#peer(tailnet, node.id, peer)))],
       ["PeersChangedPatch", list([...delta.patches.values()])],
       ["Node", delta.hasNewSelf ? this.#self(tailnet, node) : undefined],
-      ["UserProfiles", userIds.size > 0 ? profiles(tailnet, userIds) : undefined],
+      ["UserProfiles", userIds.size > 0 ? this.#profiles(tailnet, userIds) : undefined],
       ["PacketFilters", delta.hasNewFilter ? this.#packetFilters(tailnet, node) : undefined],
       ["SSHPolicy", delta.hasNewSsh ? this.#sshPolicy(tailnet, node) : undefined],
       ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet, node) : undefined],
@@ -94,6 +98,14 @@ export class NetmapEncoder {
   farewell(tailnet: Tailnet, node: Node, now: number): string {
     const keyExpiresAt = Math.min(node.keyExpiresAt ?? now, now) - 1_000;
     return object([["Node", this.#self(tailnet, { ...node, keyExpiresAt, isKeyExpiryDisabled: false })]]);
+  }
+
+  #listOf(tailnet: Tailnet, node: Node): PeerList | undefined {
+    const sight = tailnet.engine.sightOf(node.id);
+    if (sight === undefined) return undefined;
+    const list = this.#lists.get(sight) ?? new PeerList(tailnet, sight);
+    this.#lists.set(sight, list);
+    return list;
   }
 
   #self(tailnet: Tailnet, node: Node): string {
@@ -144,8 +156,15 @@ export class NetmapEncoder {
   }
 
   #sshPolicy(tailnet: Tailnet, node: Node): string {
-    const policy = tailnet.engine.sshPolicyOf(node.id);
-    return policy === null ? '{"rules":[]}' : this.#text(policy);
+    const rules = tailnet.engine.sshPolicyOf(node.id)?.rules ?? [];
+    return `{"rules":[${rules.map((rule) => this.#text(rule)).join(",")}]}`;
+  }
+
+  #profiles(tailnet: Tailnet, userIds: ReadonlySet<number>): string {
+    return `[${ascending(userIds)
+      .flatMap((id) => toUserProfile(tailnet, id) ?? [])
+      .map((profile) => JSON.stringify(profile))
+      .join(",")}]`;
   }
 
   /** The deployment's relays as the tailnet's policy has them. */
@@ -206,10 +225,6 @@ function ascending(ids: ReadonlySet<NodeId>): NodeId[] {
   return [...ids].sort((a, b) => a - b);
 }
 
-function profiles(tailnet: Tailnet, userIds: ReadonlySet<number>): string {
-  return JSON.stringify(ascending(userIds).flatMap((id) => toUserProfile(tailnet, id) ?? []));
-}
-
 function list(items: readonly string[]): string | undefined {
   return items.length > 0 ? `[${items.join(",")}]` : undefined;
 }
@@ -219,7 +234,11 @@ function own(text: string): Segment {
 }
 
 /** A JSON object of encoded members, leaving out those without a value. */
-function object(members: readonly (readonly [string, string | undefined])[]): string {
-  const present = members.filter((member) => member[1] !== undefined);
-  return `{${present.map(([name, value]) => `"${name}":${value}`).join(",")}}`;
+function object(list: readonly Member[]): string {
+  return `{${members(list)}}`;
+}
+
+function members(list: readonly Member[]): string {
+  const present = list.filter((member) => member[1] !== undefined);
+  return present.map(([name, value]) => `"${name}":${value}`).join(",");
 }

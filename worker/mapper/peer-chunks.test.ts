@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { PeerChunks, type Segment } from "./peer-chunks.ts";
+import { PeerChunks, runOf, type Segment } from "./peer-chunks.ts";
 
 let chunks: PeerChunks;
 let texts: Map<number, string>;
@@ -11,8 +11,17 @@ beforeEach(() => {
 
 /** What a viewer gets that sees everybody but itself, or only some. */
 function cut(viewer: number, sees: (id: number) => boolean = () => true): Segment[] {
-  const peers = [...texts].filter(([id]) => id !== viewer && sees(id)).map(([id, json]) => ({ id, json }));
-  return chunks.cut(viewer, peers);
+  const runs = Map.groupBy(
+    [...texts].filter(([id]) => id !== viewer && sees(id)),
+    ([id]) => runOf(id),
+  );
+  return chunks.cut(
+    [...runs].map(([number, peers]) => ({
+      number,
+      isOwn: number === runOf(viewer),
+      peers: peers.map(([, json]) => json),
+    })),
+  );
 }
 
 function idsIn(segments: readonly Segment[]): number[] {

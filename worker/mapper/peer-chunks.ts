@@ -32,32 +32,31 @@ class PeerChunk implements Segment {
   }
 
   holds(peers: readonly string[], isFirst: boolean): boolean {
+    if (isFirst !== this.#isFirst) return false;
+    // The same list nearly always, or one of the same strings, neither of which costs a comparison of text.
     return (
-      isFirst === this.#isFirst &&
-      peers.length === this.peers.length &&
-      peers.every((peer, i) => peer === this.peers[i]) // the same string nearly always, which costs no comparison
+      peers === this.peers || (peers.length === this.peers.length && peers.every((peer, i) => peer === this.peers[i]))
     );
   }
+}
+
+/** A run of peers as a viewer sees it; the same list for all viewers that see the same of it, but for its own run. */
+export interface PeerRun {
+  readonly number: number;
+  readonly isOwn: boolean;
+  /** JSON of the peers in order; not empty, and never changed. */
+  readonly peers: readonly string[];
 }
 
 /** The chunks of one tailnet that were met lately. */
 export class PeerChunks {
   readonly #views = new Map<number, PeerChunk[]>();
 
-  /** Cuts a viewer's peers, given in ascending order of their ids with their JSON, into segments of a JSON list. */
-  cut(viewer: NodeId, peers: readonly { readonly id: NodeId; readonly json: string }[]): Segment[] {
-    const segments: Segment[] = [];
-    for (let at = 0; at < peers.length; ) {
-      const number = numberOf(peers[at]?.id ?? 0);
-      const run: string[] = [];
-      for (let peer = peers[at]; peer !== undefined && numberOf(peer.id) === number; peer = peers[++at])
-        run.push(peer.json);
-      const isFirst = segments.length === 0;
-      segments.push(
-        number === numberOf(viewer) ? new PeerChunk(run, isFirst, false) : this.#shared(number, run, isFirst),
-      );
-    }
-    return segments;
+  /** Makes runs, in order, the segments of a JSON list. */
+  cut(runs: readonly PeerRun[]): Segment[] {
+    return runs.map(({ number, isOwn, peers }, i) =>
+      isOwn ? new PeerChunk(peers, i === 0, false) : this.#shared(number, peers, i === 0),
+    );
   }
 
   #shared(number: number, peers: readonly string[], isFirst: boolean): Segment {
@@ -71,6 +70,7 @@ export class PeerChunks {
   }
 }
 
-function numberOf(id: NodeId): number {
+/** Number of the run that a node is in. */
+export function runOf(id: NodeId): number {
   return Math.floor(id / 2 ** CHUNK_BITS);
 }

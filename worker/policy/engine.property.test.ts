@@ -44,6 +44,21 @@ function viewsOf(engine: PolicyEngine, ids: Iterable<number>): Map<number, View>
   return views;
 }
 
+/** Viewers with one sight see the same peers in the same way, but for themselves; and a sight never changes. */
+function checkSights(
+  engine: PolicyEngine,
+  views: ReadonlyMap<number, View>,
+  seen: Map<object, ReadonlyMap<number, string>>,
+): void {
+  for (const [id, { peers }] of views) {
+    const sight = engine.sightOf(id);
+    expect(sight?.ids.filter((peer) => peer !== id)).toEqual([...peers.keys()]);
+    const alike = sight && seen.get(sight);
+    for (const [peer, view] of peers) expect(alike?.get(peer) ?? view).toBe(view);
+    if (sight !== undefined) seen.set(sight, new Map([...(alike ?? []), ...peers]));
+  }
+}
+
 class World {
   readonly nodes = new Map<number, PolicyNode>();
   readonly users = new Map<number, PolicyUser>();
@@ -144,11 +159,14 @@ test("after any series of changes every view is as if built afresh, and effects 
       const world = new World(text, users, nodes);
       let before = viewsOf(world.engine, world.nodes.keys());
       let primaries = world.engine.primaries();
+      const sights = new Map<object, ReadonlyMap<number, string>>();
+      checkSights(world.engine, before, sights);
       for (const step of steps) {
         const wasHiding = world.policy.text.includes("disable-ipv4");
         const effect = world.apply(step);
         const after = viewsOf(world.engine, world.nodes.keys());
         expect(after).toEqual(viewsOf(world.fresh(), world.nodes.keys()));
+        checkSights(world.engine, after, sights);
         checkEffect(before, after, effect, wasHiding || world.policy.text.includes("disable-ipv4"));
         for (const prefix of new Set([...primaries.keys(), ...world.engine.primaries().keys()])) {
           const now = world.engine.primaries().get(prefix) ?? null;

@@ -11,11 +11,13 @@ import { Plan } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
 import { oneCGNATKey } from "./compile/views/node-attributes.ts";
 import { maySeeExits, routerFor } from "./compile/views/route-table.ts";
+import type { Sight } from "./compile/views/sights.ts";
 import type { SSHCheck } from "./compile/views/ssh-policies.ts";
 import type { PolicyEffect } from "./effect.ts";
 import type { PolicyNode, PolicyUser } from "./inventory.ts";
 import type { Policy } from "./policy.ts";
 
+export type { Sight } from "./compile/views/sights.ts";
 export type { PolicyEffect, ViewerEffect } from "./effect.ts";
 export type { PolicyNode, PolicyUser, PostureValue, Role } from "./inventory.ts";
 
@@ -109,6 +111,12 @@ export class PolicyEngine {
     const record = this.#state.record(id);
     if (record === undefined) return [];
     return idsOf(this.#state.peers(record), this.#state.ids);
+  }
+
+  /** What a viewer sees, as one object for all viewers that see the same in the same way; undefined: nothing. */
+  sightOf(id: number): Sight | undefined {
+    const record = this.#state.record(id);
+    return record === undefined ? undefined : this.#state.sights.of(record);
   }
 
   /** Tells whether two nodes see each other; symmetric. */

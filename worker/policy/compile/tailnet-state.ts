@@ -15,6 +15,7 @@ import { MEMBER, type Touches } from "./nodes/touches.ts";
 import { type Atom, atomLiteral, type Plan } from "./plan.ts";
 import { PacketFilters, type TailnetFilterWorld } from "./views/packet-filter.ts";
 import { accessTo, electPrimary, NO_ACCESS, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { Sights, type SightWorld } from "./views/sights.ts";
 import { SourceContent } from "./views/source-content.ts";
 import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
 
@@ -35,10 +36,11 @@ export interface InitialState {
 }
 
 /** The nodes and users of a tailnet, indexed for one plan. */
-export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
+export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, SightWorld {
   readonly plan: Plan;
   readonly filters: PacketFilters;
   readonly ssh: SSHPolicies;
+  readonly sights = new Sights(this);
   /** Served subnet prefixes by canonical text. */
   readonly prefixes = new Map<string, ServedPrefix>();
   readonly exitSlots = new Bitset();
@@ -194,13 +196,18 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
 
   /** Slots of the peers of a node (policy.md 13). */
   peers(record: NodeRecord): Bitset {
-    const peers = this.peersOfClass(record.class).clone();
-    const { userId } = record.node;
-    for (const other of this.hasSelfPeers(record) && userId !== null ? this.nodesOf(userId) : []) {
-      if (record.class.isSelfSource || other.class.isSelfSource) peers.add(other.slot);
-    }
+    const peers = this.seenBy(record);
     peers.delete(record.slot);
     return peers;
+  }
+
+  seenBy(record: NodeRecord): Bitset {
+    const seen = this.peersOfClass(record.class).clone();
+    const { userId } = record.node;
+    for (const other of this.hasSelfPeers(record) && userId !== null ? this.nodesOf(userId) : []) {
+      if (record.class.isSelfSource || other.class.isSelfSource) seen.add(other.slot);
+    }
+    return seen;
   }
 
   /** Tells whether rules to autogroup:self may make peers of the node and other nodes of its user. */
@@ -321,7 +328,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     const touches = this.#touchesOf(parsed, slot);
     const record: NodeRecord = { ...parsed, slot, class: this.#classFor(touches, exits.length > 0) };
     record.class.size++;
-    this.#classPeers.clear();
+    this.#forgetPeers();
     this.#records[slot] = record;
     for (const [atom, touch] of touches) {
       this.touching(atom).add(slot);
@@ -342,8 +349,13 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
     }
   }
 
-  #withdraw(record: NodeRecord, journal: Journal): void {
+  #forgetPeers(): void {
     this.#classPeers.clear();
+    this.sights.clear();
+  }
+
+  #withdraw(record: NodeRecord, journal: Journal): void {
+    this.#forgetPeers();
     const { slot, node } = record;
     for (const [atom, touch] of record.class.touches) {
       this.touching(atom).delete(slot);
@@ -414,6 +426,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld {
 
   /** Elects primaries and works out access anew for these prefixes, after all of a change's replacements. */
   settlePrefixes(journal: Journal, holderOf: (prefix: string) => number | null): void {
+    this.sights.clear();
     let isListChanged = false;
     for (const text of journal.prefixes) {
       const prefix = this.prefixes.get(text);
