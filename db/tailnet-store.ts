@@ -29,6 +29,7 @@ import { prepareUpsert } from "./upsert.ts";
 import { type WebhookMessage, WebhookQueue } from "./webhook-queue.ts";
 
 const NEW_COUNTERS: Counters = { nextNodeId: 1, nextUserId: FIRST_USER_ID, nextAddress: 1 };
+const COUNTERS = ["nextNodeId", "nextUserId", "nextAddress"] as const satisfies readonly (keyof Counters)[];
 const STATE_ROW = 1;
 
 /** Records of one tailnet. */
@@ -58,7 +59,8 @@ export class TailnetStore {
       pending: prepareUpsert(db, schema.pendingRegistrations, schema.pendingRegistrations.id),
       sshCheck: prepareUpsert(db, schema.sshChecks, schema.sshChecks.id),
       passedSSHCheck: prepareUpsert(db, schema.passedSSHChecks, schema.passedSSHChecks.id),
-      state: prepareUpsert(db, schema.tailnetState, schema.tailnetState.id),
+      settings: prepareUpsert(db, schema.tailnetState, schema.tailnetState.id, ["settings"]),
+      counters: prepareUpsert(db, schema.tailnetState, schema.tailnetState.id, COUNTERS),
       primary: prepareUpsert(db, schema.routePrimaries, schema.routePrimaries.prefix),
     };
   }
@@ -101,12 +103,12 @@ export class TailnetStore {
     messages: readonly WebhookMessage[] = [],
   ): void {
     if (changes.length === 0) return;
+    const [first] = changes;
+    const isOneRow = changes.length === 1 && first?.type === "node-put" && audit.length + messages.length === 0;
     try {
-      this.#db.transaction(() => {
-        for (const change of changes) this.#write(change);
-        this.auditLog.add(audit);
-        this.webhookQueue.add(messages);
-      });
+      // One statement is a transaction by itself; a node that comes or goes writes nothing else.
+      if (isOneRow) this.#nodes.put(first.node);
+      else this.#db.transaction(() => this.#writeAll(changes, audit, messages));
     } catch (error) {
       this.#nodes.forget();
       throw error;
@@ -130,6 +132,12 @@ export class TailnetStore {
     const hex = make();
     this.#db.insert(schema.privateKeys).values({ purpose, hex }).run();
     return hex;
+  }
+
+  #writeAll(changes: readonly Change[], audit: readonly AuditEvent[], messages: readonly WebhookMessage[]): void {
+    for (const change of changes) this.#write(change);
+    this.auditLog.add(audit);
+    this.webhookQueue.add(messages);
   }
 
   #write(change: Change): void {
@@ -202,10 +210,10 @@ export class TailnetStore {
         putPolicyVersion(this.#db, change.policy);
         return;
       case "settings-put":
-        this.#put.state({ id: STATE_ROW, settings: change.settings, ...this.#readState().counters });
+        this.#put.settings({ id: STATE_ROW, settings: change.settings, ...NEW_COUNTERS });
         return;
       case "counters-put":
-        this.#put.state({ id: STATE_ROW, settings: this.#readState().settings, ...change.counters });
+        this.#put.counters({ id: STATE_ROW, settings: DEFAULT_SETTINGS, ...change.counters });
         return;
       default:
         unreachable(change);

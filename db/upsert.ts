@@ -7,12 +7,17 @@ import type { Database } from "./open.ts";
 /** Writes one row, replacing the one with the same key. */
 export type Upsert<T extends SQLiteTable> = (row: InferInsertModel<T>) => void;
 
-/** Prepares the upsert of a table whose primary key is `key`. */
-export function prepareUpsert<T extends SQLiteTable>(db: Database, table: T, key: SQLiteColumn): Upsert<T> {
+/** Prepares the upsert of a table whose primary key is `key`. @param only columns of a known row that it replaces; all */
+export function prepareUpsert<T extends SQLiteTable>(
+  db: Database,
+  table: T,
+  key: SQLiteColumn,
+  only?: readonly (keyof InferInsertModel<T> & string)[],
+): Upsert<T> {
   const columns = getTableColumns(table) as Record<string, AnyColumn>;
   const names = Object.keys(columns);
   const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
-  const replaced = names.filter((name) => columns[name] !== key);
+  const replaced = only ?? names.filter((name) => columns[name] !== key);
   const set = Object.fromEntries(
     replaced.map((name) => [name, sql`excluded.${sql.identifier((columns[name] as AnyColumn).name)}`]),
   );
