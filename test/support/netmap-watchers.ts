@@ -1,6 +1,6 @@
 // The open map streams of a test tailnet, each with a client at its end. Delivers effects as the runtime does: a delta
 // to every stream that it concerns, then the end of the streams that may not go on.
-import { gather, isCheapNews } from "../../worker/mapper/cheap-news.ts";
+import { gather, urgencyOf } from "../../worker/mapper/cheap-news.ts";
 import type { Deployment } from "../../worker/mapper/deployment.ts";
 import { netmapDeltas } from "../../worker/mapper/netmap-delta.ts";
 import { NetmapEncoder } from "../../worker/mapper/netmap-encoder.ts";
@@ -44,7 +44,7 @@ export class NetmapWatchers {
   readonly #gathers: boolean;
   #waiting: Effects | undefined;
 
-  /** @param gathers cheap news waits until {@link tellWaiting}, or until news that is not cheap takes it along */
+  /** @param gathers news that may wait does, until {@link tellWaiting} or until news that may not takes it along */
   constructor(t: TestTailnet, gathers = false) {
     this.#t = t;
     this.#gathers = gathers;
@@ -74,7 +74,7 @@ export class NetmapWatchers {
     const waiting = this.#waiting ?? noEffects();
     gather(waiting, effects);
     this.#waiting = waiting;
-    if (!this.#gathers || isCheapNews(effects, now) === false) this.tellWaiting();
+    if (!this.#gathers || urgencyOf(effects, now) === "now") this.tellWaiting();
   }
 
   /** Delivers what has waited. */

@@ -83,7 +83,7 @@ class Deltas {
   #isWatching(id: NodeId): boolean {
     if (!this.#watching.has(id) || !this.#tailnet.nodes.has(id)) return false;
     const changed = this.#effects.nodes.get(id);
-    return changed?.before?.nodeKey === changed?.after?.nodeKey;
+    return !changed?.before || changed.before.nodeKey === changed.after?.nodeKey;
   }
 }
 

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { NetmapWatchers } from "../../test/support/netmap-watchers.ts";
 import { TestTailnet } from "../../test/support/tailnet-builder.ts";
 import { type Command, commandSequences, decide, nodeAt, POLICIES } from "../../test/support/tailnet-commands.ts";
-import { isCheapNews } from "./cheap-news.ts";
+import { firstJoined, urgencyOf } from "./cheap-news.ts";
 
 function step(t: TestTailnet, watchers: NetmapWatchers, command: Command): void {
   if (command.type === "open" || command.type === "close") {
@@ -63,14 +63,16 @@ it("a client that followed its stream knows what one knows that opens a stream n
   }
 });
 
-it("knows it too when cheap news was gathered, and was never told of anything but cheap news late", () => {
+it("knows it too when news was gathered that may wait, and was never told of anything else late", () => {
   let gathered = 0;
+  let joined = 0;
   fc.assert(
     fc.property(commandSequences(40), fc.integer({ min: 2, max: 9 }), (commands, round) => {
       const [t, watchers] = populated(true);
       for (const [i, command] of commands.entries()) {
         step(t, watchers, command);
-        if (isCheapNews(t.effects, t.now) === true) gathered += 1;
+        if (urgencyOf(t.effects, t.now) === "later") gathered += 1;
+        if (urgencyOf(t.effects, t.now) === "later" && firstJoined(t.effects) !== undefined) joined += 1;
         if (i % round !== 0) continue;
         watchers.tellWaiting();
         for (const [id, { client }] of watchers.streams) {
@@ -81,4 +83,5 @@ it("knows it too when cheap news was gathered, and was never told of anything bu
     { numRuns: 200 },
   );
   expect(gathered).toBeGreaterThan(100);
+  expect(joined).toBeGreaterThan(50);
 });

@@ -39,7 +39,13 @@ function change(before: Node, changed: Partial<Node>): Effects {
 
 const moved = (node: Node, port: number) => change(node, { endpoints: [`192.0.2.1:${port}`] });
 
-describe("cheap news", () => {
+/** A node that joins a tailnet in which others are. */
+function joining(number: number): Effects {
+  someNode(number);
+  return t.effects;
+}
+
+describe("news that may wait", () => {
   it("is told at once when nothing was told just before", () => {
     news.tell(moved(someNode(1), 1), Date.now());
     expect(told).toHaveLength(1);
@@ -60,6 +66,14 @@ describe("cheap news", () => {
     expect(told).toHaveLength(2);
     expect(told[1]?.nodes.get(one.id)?.after?.endpoints).toEqual(["192.0.2.1:4"]);
     expect([...(told[1]?.nodes.keys() ?? [])]).toEqual([one.id, two.id]);
+    expect(kept.size).toBe(0);
+  });
+
+  it("is gathered when many nodes join at once", () => {
+    for (const number of [1, 2, 3, 4]) news.tell(joining(number), Date.now());
+    expect(told).toHaveLength(1);
+    vi.advanceTimersByTime(100);
+    expect([...(told[1]?.nodes.keys() ?? [])]).toEqual([2, 3, 4]);
     expect(kept.size).toBe(0);
   });
 
@@ -97,6 +111,25 @@ describe("an instance that is lost", () => {
       Endpoints: ["192.0.2.1:7"],
       Cap: node.capabilityVersion,
     });
+    expect(GatheredNews.isLost(kv)).toBe(false);
+  });
+
+  it("has its successor tell of nodes that joined, whole, and of the rules that name them", () => {
+    const before = someNode(1);
+    news.tell(moved(before, 1), Date.now());
+    for (const change of [moved(before, 2), joining(2), joining(3)]) news.tell(change, Date.now());
+    expect(told).toHaveLength(1);
+
+    const next = new GatheredNews({ kv, listeners: () => 100, deliver: (effects) => void told.push(effects) });
+    next.recover(t.tailnet, Date.now());
+    expect([...(told[1]?.nodes ?? [])].filter(([, { before }]) => before === null).map(([id]) => id)).toEqual([2, 3]);
+    const [policy] = told[1]?.policy ?? [];
+    expect([...(policy?.viewers ?? [])].map(([id, { added }]) => [id, added])).toEqual([
+      [1, [2, 3]],
+      [3, [2]],
+      [2, [3]],
+    ]);
+    expect(policy?.filters).toEqual(new Set([1, 2, 3]));
     expect(GatheredNews.isLost(kv)).toBe(false);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
 import type { PolicyEffect, ViewerEffect } from "../policy/engine.ts";
-import { endsStreams, joinSets, losesItsKey, sumViewerEffects } from "./effects.ts";
+import { endsStreams, joinSets, losesItsKey, sumEffectsOn, sumViewerEffects } from "./effects.ts";
 import type { Node } from "./entities/node.ts";
 
 const EMPTY: PolicyEffect = {
@@ -21,21 +21,23 @@ const added = viewer({ added: [7] });
 const removed = viewer({ removed: [7] });
 const changed = viewer({ changed: [7] });
 
-describe("sumViewerEffects", () => {
+describe("sumViewerEffects and sumEffectsOn", () => {
+  // What streams that may have been opened at any time are told, and what has become of a peer in the end.
   it.each([
-    [[added], "added"],
-    [[removed], "removed"],
-    [[changed], "changed"],
-    [[added, changed], "added"],
-    [[added, removed], undefined],
-    [[added, removed, added], "added"],
-    [[removed, added], "changed"],
-    [[removed, added, changed], "changed"],
-    [[removed, added, removed], "removed"],
-    [[changed, removed], "removed"],
-    [[changed, changed], "changed"],
-  ] as const)("sums up case %#", (effects, fate) => {
-    expect(sumViewerEffects(effects).get(1)?.get(7)).toBe(fate);
+    [[added], "added", "added"],
+    [[removed], "removed", "removed"],
+    [[changed], "changed", "changed"],
+    [[added, changed], "added", "added"],
+    [[added, removed], "removed", undefined],
+    [[added, removed, added], "added", "added"],
+    [[removed, added], "added", "changed"],
+    [[removed, added, changed], "added", "changed"],
+    [[removed, added, removed], "removed", "removed"],
+    [[changed, removed], "removed", "removed"],
+    [[changed, changed], "changed", "changed"],
+  ] as const)("sum up case %#", (effects, told, fate) => {
+    expect(sumViewerEffects(effects).get(1)?.get(7)).toBe(told);
+    expect(sumEffectsOn(1, effects).get(7)).toBe(fate);
   });
 
   it("keeps viewers and peers apart", () => {

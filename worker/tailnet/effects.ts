@@ -84,8 +84,8 @@ function wasServed(node: Node, now: number): boolean {
 export type PeerFate = "added" | "removed" | "changed";
 
 /**
- * Sums up successive policy effects: viewer → peer → fate. A peer that came and went is absent; one that went and came
- * back is `changed`.
+ * Sums up successive policy effects: viewer → peer → fate. A peer that came and went is `removed`, as a stream that was
+ * opened in between has been told of it; one that went and came back is `added`.
  */
 export function sumViewerEffects(effects: readonly PolicyEffect[]): Map<NodeId, Map<NodeId, PeerFate>> {
   const sum = new Map<NodeId, Map<NodeId, PeerFate>>();
@@ -93,28 +93,31 @@ export function sumViewerEffects(effects: readonly PolicyEffect[]): Map<NodeId, 
     for (const [viewer, change] of effect.viewers) {
       const fates = sum.get(viewer) ?? new Map<NodeId, PeerFate>();
       sum.set(viewer, fates);
-      addViewerEffect(fates, change);
+      for (const peer of change.removed) fates.set(peer, "removed");
+      for (const peer of change.added) fates.set(peer, "added");
+      addChanged(fates, change);
     }
   }
   return sum;
 }
 
-/** Sums up successive policy effects on one viewer: peer → fate, as {@link sumViewerEffects} does for all. */
+/** Sums up successive policy effects on one viewer: peer → fate. A peer that came and went is absent. */
 export function sumEffectsOn(viewer: NodeId, effects: readonly PolicyEffect[]): ReadonlyMap<NodeId, PeerFate> {
   const fates = new Map<NodeId, PeerFate>();
   for (const effect of effects) {
     const change = effect.viewers.get(viewer);
-    if (change !== undefined) addViewerEffect(fates, change);
+    if (change === undefined) continue;
+    for (const peer of change.removed) {
+      if (fates.get(peer) === "added") fates.delete(peer);
+      else fates.set(peer, "removed");
+    }
+    for (const peer of change.added) fates.set(peer, fates.get(peer) === "removed" ? "changed" : "added");
+    addChanged(fates, change);
   }
   return fates;
 }
 
-function addViewerEffect(fates: Map<NodeId, PeerFate>, change: ViewerEffect): void {
-  for (const peer of change.removed) {
-    if (fates.get(peer) === "added") fates.delete(peer);
-    else fates.set(peer, "removed");
-  }
-  for (const peer of change.added) fates.set(peer, fates.get(peer) === "removed" ? "changed" : "added");
+function addChanged(fates: Map<NodeId, PeerFate>, change: ViewerEffect): void {
   for (const peer of change.changed) if (fates.get(peer) !== "added") fates.set(peer, "changed");
 }
 
