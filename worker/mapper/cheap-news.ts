@@ -88,7 +88,8 @@ function onlyAdds({ viewers, capMaps, selves, primaries }: PolicyEffect, nodes: 
 }
 
 function isEmpty({ viewers, filters, sshPolicies, capMaps, primaries, selves }: PolicyEffect): boolean {
-  return viewers.size + filters.size + sshPolicies.size + capMaps.size + primaries.size + selves.size === 0;
+  const others = filters.size + sshPolicies.size + capMaps.size + primaries.size + selves.size;
+  return others === 0 && viewers.size === 0;
 }
 
 /**

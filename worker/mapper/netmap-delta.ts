@@ -91,7 +91,7 @@ class Deltas {
 export function netmapDeltas(tailnet: Tailnet, effects: Effects, watching: Watching): ReadonlyMap<NodeId, NetmapDelta> {
   const deltas = new Deltas(tailnet, effects, watching);
   addChangedNodes(tailnet, effects, deltas);
-  addViewerEffects(effects, deltas);
+  addViewerEffects(effects, watching, deltas);
   addPolicySets(effects, deltas);
   if (effects.users.size > 0) addChangedUsers(tailnet, effects.users, deltas);
   if (effects.settingsBefore !== null) addChangedSettings(tailnet, effects.settingsBefore, watching, deltas);
@@ -123,8 +123,8 @@ function addChangedNodes(tailnet: Tailnet, effects: Effects, deltas: Deltas): vo
   }
 }
 
-function addViewerEffects(effects: Effects, deltas: Deltas): void {
-  for (const [viewer, fates] of sumViewerEffects(effects.policy)) {
+function addViewerEffects(effects: Effects, watching: Watching, deltas: Deltas): void {
+  for (const [viewer, fates] of sumViewerEffects(effects.policy, (id) => watching.has(id))) {
     const delta = deltas.of(viewer);
     if (delta !== undefined) for (const [peer, fate] of fates) addFate(delta, peer, fate);
   }

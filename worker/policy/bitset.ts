@@ -60,7 +60,9 @@ export class Bitset {
   }
 
   isEmpty(): boolean {
-    return this.words.every((word) => word === 0);
+    const words = this.words;
+    for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+    return true;
   }
 
   /** Number of members. */

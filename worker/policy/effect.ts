@@ -9,6 +9,13 @@ export interface ViewerEffect {
   readonly changed: readonly number[];
 }
 
+/** Effects by viewer, as in a map; visiting all is cheaper than looking one up. */
+export type ViewerEffects = Pick<ReadonlyMap<number, ViewerEffect>, "size" | "get"> & {
+  keys(): Iterable<number>;
+  forEach(visit: (effect: ViewerEffect, viewer: number) => void): void;
+  [Symbol.iterator](): Iterator<[number, ViewerEffect]>;
+};
+
 /**
  * Everything that one change did. Node ids throughout. A removed node is named in nobody's sets but as `removed`. What
  * differs is always named. `filters` and `sshPolicies` may name nodes whose new ones turn out equal, when a source that
@@ -17,7 +24,7 @@ export interface ViewerEffect {
  */
 export interface PolicyEffect {
   /** Viewers whose peers changed. */
-  readonly viewers: ReadonlyMap<number, ViewerEffect>;
+  readonly viewers: ViewerEffects;
   /** Nodes with a new packet filter. */
   readonly filters: ReadonlySet<number>;
   /** Nodes with a new SSH policy. */

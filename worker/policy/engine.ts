@@ -3,9 +3,10 @@
 // proportion to the views that it touches. Pure and synchronous.
 import type { CapMap, FilterRule } from "../protocol/control/filter-rule.ts";
 import type { SSHPolicy } from "../protocol/control/ssh.ts";
-import { applyChange, applyNode } from "./compile/change/apply-change.ts";
+import { applyChange, applyNodes } from "./compile/change/apply-change.ts";
 import { compareStates } from "./compile/change/compare-states.ts";
-import { idsOf, NO_EFFECT } from "./compile/change/slot-effect.ts";
+import { NO_EFFECT } from "./compile/change/slot-effect.ts";
+import { idsOf } from "./compile/change/slot-ids.ts";
 import { isSameNode, type NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
@@ -48,20 +49,31 @@ export class PolicyEngine {
   constructor(input: PolicyEngineInput) {
     this.#users = new Map([...input.users].map((user) => [user.id, user]));
     const initial = input.primaries === undefined ? {} : { holders: input.primaries };
-    this.#state = new TailnetState(new Plan(input.policy), this.#users, input.nodes, initial);
+    this.#state = TailnetState.load(new Plan(input.policy), this.#users, input.nodes, initial);
   }
 
   /** Adds or replaces a node; a node that did not change costs O(1). */
   setNode(node: PolicyNode): PolicyEffect {
-    const old = this.#state.record(node.id);
-    if (old !== undefined && isSameNode(old.node, node)) return NO_EFFECT;
-    return applyNode(this.#state, this.#state.slotFor(node.id), node);
+    return this.setNodes([node]);
   }
 
   /** Removes a node; unknown ids change nothing. */
   removeNode(id: number): PolicyEffect {
-    const record = this.#state.record(id);
-    return record === undefined ? NO_EFFECT : applyChange(this.#state, { nodes: new Map([[record.slot, null]]) });
+    return this.setNodes([], [id]);
+  }
+
+  /** Adds, replaces and removes nodes as one change, which costs less than one after the other. */
+  setNodes(nodes: Iterable<PolicyNode>, removed: Iterable<number> = []): PolicyEffect {
+    const changed = new Map<number, PolicyNode | null>();
+    for (const node of nodes) {
+      const old = this.#state.record(node.id);
+      if (old === undefined || !isSameNode(old.node, node)) changed.set(this.#state.slotFor(node.id), node);
+    }
+    for (const id of removed) {
+      const record = this.#state.record(id);
+      if (record !== undefined) changed.set(record.slot, null);
+    }
+    return applyNodes(this.#state, changed);
   }
 
   /** Adds or replaces a user. */
@@ -84,26 +96,20 @@ export class PolicyEngine {
   /** Puts another policy into force; the effect is found by comparing views. */
   setPolicy(policy: Policy): PolicyEffect {
     const old = this.#state;
-    this.#state = this.#stateUnder(policy);
+    this.#state = old.under(policy);
     return compareStates(old, this.#state);
   }
 
   /** What {@link setPolicy} would do, and {@link setNode} for each of these nodes after it; nothing changes. */
   foresee(policy: Policy, nodes: Iterable<PolicyNode>): readonly PolicyEffect[] {
-    const state = this.#stateUnder(policy);
+    const state = this.#state.under(policy);
     const effects = [compareStates(this.#state, state)];
     for (const node of nodes) {
       const record = state.record(node.id);
-      if (record !== undefined && !isSameNode(record.node, node)) effects.push(applyNode(state, record.slot, node));
+      if (record !== undefined && !isSameNode(record.node, node))
+        effects.push(applyNodes(state, new Map([[record.slot, node]])));
     }
     return effects;
-  }
-
-  /** The present tailnet under another policy. */
-  #stateUnder(policy: Policy): TailnetState {
-    const nodes = [...this.#state.records].map((record) => record.node);
-    const initial = { holders: this.primaries(), slots: this.#state.slots };
-    return new TailnetState(new Plan(policy), this.#users, nodes, initial);
   }
 
   /** Ids of the peers that a node sees, ascending. */

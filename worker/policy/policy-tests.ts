@@ -161,7 +161,7 @@ class TestRun {
     const nodes = this.#nodes.map((node) =>
       attributes !== null && replaced.has(node.id) ? { ...node, attributes } : node,
     );
-    const state = new TailnetState(this.#plan, this.#users, nodes, {});
+    const state = TailnetState.load(this.#plan, this.#users, nodes);
     this.#states.set(key, state);
     return state;
   }

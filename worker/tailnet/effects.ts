@@ -84,19 +84,23 @@ function wasServed(node: Node, now: number): boolean {
 export type PeerFate = "added" | "removed" | "changed";
 
 /**
- * Sums up successive policy effects: viewer → peer → fate. A peer that came and went is `removed`, as a stream that was
- * opened in between has been told of it; one that went and came back is `added`.
+ * Sums up successive policy effects on the viewers that are wanted: viewer → peer → fate. A peer that came and went is
+ * `removed`, as a stream that was opened in between has been told of it; one that went and came back is `added`.
  */
-export function sumViewerEffects(effects: readonly PolicyEffect[]): Map<NodeId, Map<NodeId, PeerFate>> {
+export function sumViewerEffects(
+  effects: readonly PolicyEffect[],
+  isWanted: (viewer: NodeId) => boolean = () => true,
+): Map<NodeId, Map<NodeId, PeerFate>> {
   const sum = new Map<NodeId, Map<NodeId, PeerFate>>();
   for (const effect of effects) {
-    for (const [viewer, change] of effect.viewers) {
+    effect.viewers.forEach((change, viewer) => {
+      if (!isWanted(viewer)) return;
       const fates = sum.get(viewer) ?? new Map<NodeId, PeerFate>();
       sum.set(viewer, fates);
       for (const peer of change.removed) fates.set(peer, "removed");
       for (const peer of change.added) fates.set(peer, "added");
       addChanged(fates, change);
-    }
+    });
   }
   return sum;
 }

@@ -101,14 +101,26 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
   }
 }
 
-function putNode(tailnet: Tailnet, given: Node, effects: Effects): void {
-  const node = followingUser(tailnet.users, given);
-  const before = tailnet.nodes.get(node.id) ?? null;
-  if (before !== null) unindexNode(tailnet, before);
-  indexNode(tailnet, node);
-  noteNode(effects, node.id, before, node);
-  if (takesPart(node)) effects.policy.push(tailnet.engine.setNode(policyNodeOf(node, servedPrefixes(tailnet, node))));
-  else if (before !== null && takesPart(before)) effects.policy.push(tailnet.engine.removeNode(node.id));
+function putNode(tailnet: Tailnet, node: Node, effects: Effects): void {
+  putNodes(tailnet, [node], effects);
+}
+
+/** Puts nodes, which the policy engine is told of at once. */
+function putNodes(tailnet: Tailnet, given: readonly Node[], effects: Effects): void {
+  const leaving: NodeId[] = [];
+  const taking: Node[] = [];
+  for (const one of given) {
+    const node = followingUser(tailnet.users, one);
+    const before = tailnet.nodes.get(node.id) ?? null;
+    if (before !== null) unindexNode(tailnet, before);
+    indexNode(tailnet, node);
+    noteNode(effects, node.id, before, node);
+    if (takesPart(node)) taking.push(node);
+    else if (before !== null && takesPart(before)) leaving.push(node.id);
+  }
+  if (taking.length + leaving.length === 0) return;
+  const nodes = taking.map((node) => policyNodeOf(node, servedPrefixes(tailnet, node)));
+  effects.policy.push(tailnet.engine.setNodes(nodes, leaving));
 }
 
 function removeNode(tailnet: Tailnet, id: NodeId, effects: Effects): void {
@@ -132,7 +144,7 @@ function putUser(tailnet: Tailnet, user: User, effects: Effects): void {
   effects.policy.push(tailnet.engine.setUser({ id: user.id, loginName: user.loginName, role: user.role }));
   if (before === undefined || isBarred(before) === isBarred(user)) return;
   const owned = [...tailnet.nodes.values()].filter((node) => node.userId === user.id);
-  for (const node of owned) putNode(tailnet, node, effects);
+  putNodes(tailnet, owned, effects);
 }
 
 /** Its nodes and keys went before it. */

@@ -44,6 +44,8 @@ export type ViaBlock = { readonly kind: "any" | "internet" } | { readonly kind: 
 /** A selector on one side of rules. */
 export interface Atom {
   readonly index: number;
+  /** A text that two atoms of any plans share exactly when they select the same. */
+  readonly key: string;
   readonly side: Side;
   readonly selector: AtomSelector;
   readonly postures: readonly Posture[] | null;
@@ -56,6 +58,8 @@ export interface Atom {
 /** Sources, or the destinations of a reversed companion, as one FilterRule's SrcIPs. Equal ones are shared. */
 export interface SourceTemplate {
   readonly index: number;
+  /** Equal to the key of the same source in a plan that numbers atoms alike. */
+  readonly key: string;
   readonly atoms: readonly number[];
   readonly hasAny: boolean;
   readonly hasDangerAll: boolean;
@@ -144,11 +148,20 @@ export class Plan {
   readonly attributes: readonly AttributeTemplate[];
   /** Index of the atom of exit nodes. */
   readonly exitNodes: number;
+  /** How many atoms are numbered as in the earlier plan; those that no rule names any more meet nobody. */
+  readonly inherited: number = 0;
+  readonly #used = new Set<number>();
+  readonly #steered = new Set<number>();
   readonly #atomIndex = new Map<string, number>();
   readonly #sourceIndex = new Map<string, number>();
 
-  constructor(policy: Policy) {
+  /** The plan of a policy that may follow an earlier one: atoms then keep their numbers, unless too many fell out of use. */
+  constructor(policy: Policy, earlier: Plan | null = null) {
     this.policy = policy;
+    if (earlier !== null && earlier.atoms.length <= 2 * earlier.#used.size) {
+      for (const { key, side, selector, postures } of earlier.atoms) this.#addAtom(key, side, selector, postures);
+      this.inherited = this.atoms.length;
+    }
     this.exitNodes = this.#intern("exit-nodes", "destination", { kind: "exit-nodes" }, null);
     for (const rule of policy.rules) {
       if (rule.via.length > 0) this.#addViaRule(rule);
@@ -168,15 +181,19 @@ export class Plan {
 
   /** The atom of a selector on a side. */
   atomOf(selector: Selector, side: Side, postures: readonly Posture[] | null = null): number {
-    const names = postures === null ? "" : postures.map((posture) => posture.name).join(",");
-    return this.#intern(`${side} ${names} ${selectorKey(selector)}`, side, selector, postures);
+    const asked = postures === null ? "" : JSON.stringify(postures.map(({ conditions }) => conditions));
+    return this.#intern(`${side} ${asked} ${selectorKey(selector)}`, side, selector, postures);
   }
 
   #intern(key: string, side: Side, selector: AtomSelector, postures: readonly Posture[] | null): number {
-    const known = this.#atomIndex.get(key);
-    if (known !== undefined) return known;
+    const index = this.#atomIndex.get(key) ?? this.#addAtom(key, side, selector, postures);
+    this.#used.add(index);
+    return index;
+  }
+
+  #addAtom(key: string, side: Side, selector: AtomSelector, postures: readonly Posture[] | null): number {
     const index = this.atoms.length;
-    this.atoms.push({ index, side, selector, postures, opposite: new Bitset(), direct: new Bitset() });
+    this.atoms.push({ index, key, side, selector, postures, opposite: new Bitset(), direct: new Bitset() });
     this.#atomIndex.set(key, index);
     return index;
   }
@@ -281,9 +298,11 @@ export class Plan {
   }
 
   #steeredRouter(selector: SteeredRouter): number {
-    const known = this.atoms.length;
     const index = this.#intern(`steered ${selector.router} ${selector.sources.join(",")}`, "source", selector, null);
-    if (index === known) this.steeredRouters.push({ selector, opposite: (this.atoms[index] as Atom).opposite });
+    if (!this.#steered.has(index)) {
+      this.#steered.add(index);
+      this.steeredRouters.push({ selector, opposite: (this.atoms[index] as Atom).opposite });
+    }
     return index;
   }
 
@@ -297,6 +316,7 @@ export class Plan {
     const literals = members.filter((atom) => atomLiteral(atom) !== undefined);
     this.sources.push({
       index,
+      key,
       atoms: distinct,
       hasAny: members.some((atom) => atom.selector.kind === "any"),
       hasDangerAll: members.some((atom) => atom.selector.kind === "danger-all" && atom.postures === null),
@@ -330,6 +350,7 @@ function selectorKey(selector: Selector): string {
     case "user":
       return `user ${selector.login}`;
     case "group":
+      return `group ${JSON.stringify(selector.members)}`;
     case "service":
       return selector.name;
     case "tag":

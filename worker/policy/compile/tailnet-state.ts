@@ -4,30 +4,27 @@
 import type { AddressRange } from "../../protocol/ip.ts";
 import { Bitset } from "../bitset.ts";
 import type { PolicyNode, PolicyUser } from "../inventory.ts";
+import type { Policy } from "../policy.ts";
 import { EVERYTHING, type PrefixSet, prefixSet } from "../prefix-set.ts";
-import type { SlotIds } from "./change/slot-effect.ts";
-import { AddressIndex } from "./nodes/address-index.ts";
+import type { SlotIds } from "./change/slot-ids.ts";
+import { emptyJournal, type Journal } from "./journal.ts";
 import { Membership } from "./nodes/membership.ts";
 import type { NodeAddress } from "./nodes/node-address.ts";
 import { classKey, isSelected, type NodeClass, nodeClass } from "./nodes/node-class.ts";
+import { NodeIndexes } from "./nodes/node-indexes.ts";
 import { hasSameAddresses, hasSameRoutes, hasSameTags, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
-import { MEMBER, type Touches } from "./nodes/touches.ts";
-import { type Atom, atomLiteral, type Plan } from "./plan.ts";
+import type { Touches } from "./nodes/touches.ts";
+import { type Atom, atomLiteral, Plan } from "./plan.ts";
+import { DISABLE_IPV4 } from "./views/node-attributes.ts";
 import { PacketFilters, type TailnetFilterWorld } from "./views/packet-filter.ts";
-import { accessTo, electPrimary, NO_ACCESS, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { accessTo, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { ServedPrefixes, type SubnetRoutes } from "./views/served-prefixes.ts";
 import { Sights, type SightWorld } from "./views/sights.ts";
-import { SourceContent } from "./views/source-content.ts";
+import type { SourceContent } from "./views/source-content.ts";
+import { SourceContents } from "./views/source-contents.ts";
 import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
 
-/** What a series of replacements touched besides the nodes themselves. */
-export interface Journal {
-  /** Sources whose content may have changed, with the key that they had before. */
-  readonly sources: Map<number, string>;
-  /** Subnet prefixes whose routers, primary or access may have changed. */
-  readonly prefixes: Set<string>;
-}
-
-/** What a state takes over from an earlier one. */
+/** What a state that is made afresh keeps of an earlier one. */
 export interface InitialState {
   /** Primaries to keep: prefix → node id. */
   readonly holders?: ReadonlyMap<string, number>;
@@ -41,66 +38,119 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   readonly filters: PacketFilters;
   readonly ssh: SSHPolicies;
   readonly sights = new Sights(this);
-  /** Served subnet prefixes by canonical text. */
-  readonly prefixes = new Map<string, ServedPrefix>();
-  readonly exitSlots = new Bitset();
   readonly #membership: Membership;
   readonly #users: ReadonlyMap<number, PolicyUser>;
   readonly #records: (NodeRecord | undefined)[] = [];
-  readonly #slots = new Map<number, number>();
-  #ids: number[] = [];
-  readonly #freeSlots: number[] = [];
   readonly #classes = new Map<string, NodeClass>();
   /** Peers by class, as long as no node changes. */
   readonly #classPeers = new Map<NodeClass, Bitset>();
-  readonly #addresses = new AddressIndex();
-  readonly #members: Bitset[];
-  readonly #touching: Bitset[];
-  readonly #contents: SourceContent[];
-  readonly #narrowed: readonly SourceContent[];
-  readonly #userSlots = new Map<number, Set<number>>();
-  #subnetRoutes: { readonly texts: readonly string[]; readonly key: string } = { texts: [], key: "" };
+  readonly #indexes: NodeIndexes;
+  readonly #sources: SourceContents;
+  readonly #prefixes: ServedPrefixes;
 
-  /** Builds the state of a tailnet at once. The users map is read, never copied. */
-  constructor(plan: Plan, users: ReadonlyMap<number, PolicyUser>, nodes: Iterable<PolicyNode>, initial: InitialState) {
+  /** The state of a tailnet, made afresh. The users map is read, never copied. */
+  static load(
+    plan: Plan,
+    users: ReadonlyMap<number, PolicyUser>,
+    nodes: Iterable<PolicyNode>,
+    initial: InitialState = {},
+  ): TailnetState {
+    const state = new TailnetState(plan, users, null);
+    state.#load([...nodes], initial);
+    return state;
+  }
+
+  /** An empty state, or one with all that `earlier` knows and a plan that numbers its atoms alike. */
+  private constructor(plan: Plan, users: ReadonlyMap<number, PolicyUser>, earlier: TailnetState | null) {
     this.plan = plan;
     this.#users = users;
     this.#membership = new Membership(plan);
-    this.#members = plan.atoms.map(() => new Bitset());
-    this.#touching = plan.atoms.map(() => new Bitset());
-    this.#contents = plan.sources.map((template) => new SourceContent(template));
-    this.#narrowed = this.#contents.filter((content) => content.template.isNarrowed);
+    this.#indexes = new NodeIndexes(plan.atoms.length, earlier === null ? null : earlier.#indexes);
+    if (earlier !== null) this.#classifyAll(earlier);
+    this.#prefixes =
+      earlier === null ? new ServedPrefixes() : earlier.#prefixes.cloneFor((slot) => this.recordAt(slot));
+    this.#sources = new SourceContents(this, earlier === null ? null : earlier.#sources);
     this.filters = new PacketFilters(this);
-    this.ssh = new SSHPolicies(plan.ssh, this);
-    this.#load([...nodes], initial);
+    this.ssh = new SSHPolicies(plan.ssh, this, earlier === null ? null : earlier.ssh);
   }
 
   #load(nodes: readonly PolicyNode[], { holders, slots }: InitialState): void {
-    const journal: Journal = { sources: new Map(), prefixes: new Set() };
+    const journal = emptyJournal();
     const parsed: [number, ParsedNode][] = nodes
       .toSorted((a, b) => a.id - b.id)
       .map((node, i) => [slots?.get(node.id) ?? i, this.#parse(node)]);
-    this.#addresses.load(parsed.flatMap(([slot, node]) => node.addresses.map((at) => ({ at, slot }))));
+    this.#indexes.addresses.load(parsed.flatMap(([slot, node]) => node.addresses.map((at) => ({ at, slot }))));
     for (const [slot, node] of parsed) {
-      this.#slots.set(node.node.id, slot);
-      this.#ids[slot] = node.node.id;
+      this.#indexes.slots.seat(node.node.id, slot);
       this.#place(slot, node, journal);
     }
-    for (let slot = 0; slot < this.#ids.length; slot++) {
-      if (this.#records[slot] === undefined) this.#freeSlots.push(slot);
-    }
-    for (const slot of this.#routersOverNodes()) this.reclassify(slot, journal);
-    this.settlePrefixes(journal, (prefix) => this.#slots.get(holders?.get(prefix) ?? -1) ?? null);
+    this.#indexes.slots.closeGaps((slot) => this.#records[slot] === undefined);
+    this.#settleRouters(journal);
+    this.settlePrefixes(journal, (prefix) => this.#indexes.slots.byId.get(holders?.get(prefix) ?? -1) ?? null);
   }
 
-  /** The slot of every node, by id. */
-  get slots(): ReadonlyMap<number, number> {
-    return this.#slots;
+  /** Routers over nodes are classified again once the nodes behind their routes are. */
+  #settleRouters(journal: Journal): void {
+    for (const slot of this.#prefixes.routersOverNodes((range) => this.#indexes.addresses.slotsIn(range))) {
+      this.reclassify(slot, journal);
+    }
+  }
+
+  /**
+   * The same tailnet under another policy. What both policies say is taken over, so that the work is in proportion to what
+   * differs between them.
+   */
+  under(policy: Policy): TailnetState {
+    const plan = new Plan(policy, this.plan);
+    if (plan.inherited > 0) {
+      const state = new TailnetState(plan, this.#users, this);
+      if (state.#hidesAsBefore()) {
+        state.#settleTakenOver();
+        return state;
+      }
+    }
+    const holders = new Map([...this.prefixes.values()].map(({ text, primary }) => [text, this.idAt(primary)]));
+    const nodes = [...this.records].map((record) => record.node);
+    return TailnetState.load(new Plan(policy), this.#users, nodes, { holders, slots: this.#indexes.slots.byId });
+  }
+
+  /** Classifies the nodes of an earlier state: only atoms that are new here are looked at. */
+  #classifyAll(earlier: TailnetState): void {
+    const { inherited, atoms } = this.plan;
+    const news = new Membership(this.plan, inherited);
+    const inside = (slot: number) => (range: AddressRange) => this.#touchesInside(range, slot);
+    const same = new Map<NodeClass, NodeClass>();
+    for (const old of earlier.records) {
+      const { touches } = old.class;
+      const now =
+        inherited === atoms.length ? touches : news.touchesOf(old, earlier.userOf(old), inside(old.slot), touches);
+      const isSame = now.size === touches.size;
+      const known = isSame ? same.get(old.class) : undefined;
+      const record = { ...old, class: known ?? this.#classFor(now, old.exits.length > 0) };
+      if (isSame) same.set(old.class, record.class);
+      else this.#indexes.addTouches(record, inherited);
+      record.class.size++;
+      this.#records[old.slot] = record;
+    }
+  }
+
+  /** Tells whether the policy hides the IPv4 addresses of the same nodes as the earlier one did. */
+  #hidesAsBefore(): boolean {
+    return this.#records.every(
+      (record) => record === undefined || Object.hasOwn(record.class.capMap, DISABLE_IPV4) === record.isIPv4Hidden,
+    );
+  }
+
+  #settleTakenOver(): void {
+    const holders = new Map([...this.prefixes].map(([text, { primary }]) => [text, primary]));
+    const journal: Journal = { ...emptyJournal(), prefixes: new Set(holders.keys()) };
+    this.#settleRouters(journal);
+    this.settlePrefixes(journal, (prefix) => holders.get(prefix) ?? null);
   }
 
   /** The record of a node; undefined when there is none. */
   record(id: number): NodeRecord | undefined {
-    const slot = this.#slots.get(id);
+    const slot = this.#indexes.slots.byId.get(id);
     return slot === undefined ? undefined : this.#records[slot];
   }
 
@@ -116,12 +166,12 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
 
   /** Id of the node that is or was in a slot. */
   idAt(slot: number): number {
-    return this.#ids[slot] as number;
+    return this.ids[slot] as number;
   }
 
   /** Ids by slot; see {@link SlotIds}. */
   get ids(): SlotIds {
-    return this.#ids;
+    return this.#indexes.slots.ids;
   }
 
   get records(): Iterable<NodeRecord> {
@@ -138,12 +188,12 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   }
 
   get userIds(): Iterable<number> {
-    return this.#userSlots.keys();
+    return this.#indexes.userIds;
   }
 
   /** Slots of the untagged nodes of a user, ascending. */
   slotsOfUser(userId: number): number[] {
-    return [...(this.#userSlots.get(userId) ?? [])].sort((a, b) => a - b);
+    return this.#indexes.slotsOfUser(userId);
   }
 
   membersOf(atoms: readonly number[]): readonly NodeRecord[] {
@@ -155,24 +205,33 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   /** Slots of the nodes that one of the atoms selects by identity. */
   memberSlots(atoms: readonly number[]): Bitset {
     const slots = new Bitset();
-    for (const atom of atoms) slots.addAll(this.#members[atom] as Bitset);
+    for (const atom of atoms) slots.addAll(this.#indexes.members(atom));
     return slots;
   }
 
   touching(atom: number): Bitset {
-    return this.#touching[atom] as Bitset;
+    return this.#indexes.touching(atom);
   }
 
   contentOf(source: number): SourceContent {
-    return this.#contents[source] as SourceContent;
+    return this.#sources.of(source);
   }
 
-  get subnetRoutes(): { readonly texts: readonly string[]; readonly key: string } {
-    return this.#subnetRoutes;
+  get subnetRoutes(): SubnetRoutes {
+    return this.#prefixes.routes;
+  }
+
+  /** Served subnet prefixes by canonical text. */
+  get prefixes(): ReadonlyMap<string, ServedPrefix> {
+    return this.#prefixes.byText;
+  }
+
+  get exitSlots(): Bitset {
+    return this.#indexes.exits;
   }
 
   memberAddresses(atoms: readonly number[]): readonly NodeAddress[] {
-    return this.#addresses.addressesOf(this.memberSlots(atoms), (slot) => this.recordAt(slot).addresses);
+    return this.#indexes.addresses.addressesOf(this.memberSlots(atoms), (slot) => this.recordAt(slot).addresses);
   }
 
   /** Every address that a destination atom stands for. */
@@ -185,7 +244,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   failingAddresses(atom: number, set: PrefixSet): readonly AddressRange[] {
     const failing: AddressRange[] = [];
     for (const range of set) {
-      for (const slot of this.#addresses.slotsIn(range)) {
+      for (const slot of this.#indexes.addresses.slotsIn(range)) {
         const record = this.recordAt(slot);
         if (isSelected(record.class, [atom])) continue;
         failing.push(...record.addresses);
@@ -234,57 +293,32 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
     return isOneUser && a.node.tags.length === 0 && b.node.tags.length === 0;
   }
 
-  /**
-   * Slots of the routers, besides the node itself, whose touches depend on the node's addresses because one of their
-   * routes contains them. There are none in a sane tailnet.
-   */
+  /** Slots of the routers whose touches depend on these addresses because one of their routes contains them. */
   routersOver(addresses: readonly NodeAddress[]): number[] {
-    const slots = new Set<number>();
-    for (const { range, owners } of this.prefixes.values()) {
-      if (!addresses.some(({ address }) => range.first <= address && address <= range.last)) continue;
-      for (const owner of owners) slots.add(owner.slot);
-    }
-    return [...slots];
-  }
-
-  #routersOverNodes(): Set<number> {
-    const slots = new Set<number>();
-    for (const { range, owners } of this.prefixes.values()) {
-      if (this.#addresses.slotsIn(range).length === 0) continue;
-      for (const owner of owners) slots.add(owner.slot);
-    }
-    return slots;
+    return this.#prefixes.routersOver(addresses);
   }
 
   /** The slot for a node id, an unused one if the node is new. */
   slotFor(id: number): number {
-    const known = this.#slots.get(id);
-    if (known !== undefined) return known;
-    const free = this.#freeSlots.pop();
-    const slot = free ?? this.#ids.length;
-    // Effects that were handed out still name the slot's old node.
-    if (free !== undefined) this.#ids = this.#ids.slice();
-    this.#ids[slot] = id;
-    this.#slots.set(id, slot);
-    return slot;
+    return this.#indexes.slots.slotFor(id);
   }
 
   /** Puts a node into a slot, or empties it. Routers over its addresses must be classified again afterwards. */
   replace(slot: number, node: PolicyNode | null, journal: Journal): void {
     const old = this.#records[slot];
-    if (old !== undefined) {
-      for (const address of old.addresses) this.#addresses.delete(address, slot);
-      this.#withdraw(old, journal);
+    if (old !== undefined) this.#withdraw(old, journal);
+    const parsed = node === null ? null : this.#parse(node, old);
+    // A node that keeps its addresses keeps the very list of them.
+    if (parsed?.addresses !== old?.addresses) {
+      for (const address of old?.addresses ?? []) this.#indexes.addresses.delete(address, slot);
+      for (const address of parsed?.addresses ?? []) this.#indexes.addresses.add(address, slot);
     }
-    if (node === null) {
-      this.#records[slot] = undefined;
-      if (old !== undefined) this.#slots.delete(old.node.id);
-      this.#freeSlots.push(slot);
+    if (parsed !== null) {
+      this.#place(slot, parsed, journal);
       return;
     }
-    const parsed = this.#parse(node);
-    for (const address of parsed.addresses) this.#addresses.add(address, slot);
-    this.#place(slot, parsed, journal);
+    this.#records[slot] = undefined;
+    this.#indexes.slots.release(slot);
   }
 
   /** Tells whether a record's node may take another value without any selector, rule or route noticing. */
@@ -292,18 +326,16 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
     const old = record.node;
     const mayMatter = old.isOnline !== node.isOnline && record.subnets.length > 0;
     if (mayMatter || old.userId !== node.userId || !hasSameTags(old, node)) return false;
-    const parsed = this.#parse(node);
+    const parsed = this.#parse(node, record);
     if (!hasSameAddresses(record, parsed) || !hasSameRoutes(record, parsed)) return false;
     return classKey(this.#touchesOf(parsed, record.slot), parsed.exits.length > 0) === record.class.key;
   }
 
   /** Gives a record another value of its node that stands as before. */
   refresh(slot: number, node: PolicyNode): void {
-    this.#records[slot] = { ...this.recordAt(slot), node };
-    for (const { text } of this.recordAt(slot).subnets) {
-      const prefix = this.prefixes.get(text);
-      if (prefix !== undefined) prefix.owners = prefix.owners.map((owner) => this.recordAt(owner.slot));
-    }
+    const record = { ...this.recordAt(slot), node };
+    this.#records[slot] = record;
+    this.#prefixes.refresh(record);
   }
 
   #touchesOf(parsed: ParsedNode, slot: number): Touches {
@@ -319,34 +351,21 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
     this.#place(slot, record, journal);
   }
 
-  #parse(node: PolicyNode): ParsedNode {
-    return this.#membership.parse(node, node.userId === null ? undefined : this.#users.get(node.userId));
+  #parse(node: PolicyNode, earlier?: ParsedNode): ParsedNode {
+    return this.#membership.parse(node, node.userId === null ? undefined : this.#users.get(node.userId), earlier);
   }
 
   #place(slot: number, parsed: ParsedNode, journal: Journal): void {
-    const { node, subnets, exits } = parsed;
+    const { node, exits } = parsed;
     const touches = this.#touchesOf(parsed, slot);
     const record: NodeRecord = { ...parsed, slot, class: this.#classFor(touches, exits.length > 0) };
     record.class.size++;
     this.#forgetPeers();
     this.#records[slot] = record;
-    for (const [atom, touch] of touches) {
-      this.touching(atom).add(slot);
-      if ((touch & MEMBER) !== 0) (this.#members[atom] as Bitset).add(slot);
-    }
-    for (const source of record.class.memberOf) {
-      this.#note(source, journal);
-      this.contentOf(source).join(record);
-    }
-    this.#noteNarrowed(journal);
-    if (exits.length > 0) this.exitSlots.add(slot);
-    for (const { text, range } of subnets) this.#addOwner(text, range, record, journal);
-    if (node.tags.length === 0 && node.userId !== null) {
-      const slots = this.#userSlots.get(node.userId);
-      if (slots === undefined) this.#userSlots.set(node.userId, new Set([slot]));
-      else slots.add(slot);
-      this.filters.forgetUser(node.userId);
-    }
+    this.#indexes.add(record);
+    this.#sources.join(record, journal);
+    this.#prefixes.add(record, journal);
+    if (node.userId !== null) this.filters.forgetUser(node.userId);
   }
 
   #forgetPeers(): void {
@@ -356,27 +375,11 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
 
   #withdraw(record: NodeRecord, journal: Journal): void {
     this.#forgetPeers();
-    const { slot, node } = record;
-    for (const [atom, touch] of record.class.touches) {
-      this.touching(atom).delete(slot);
-      if ((touch & MEMBER) !== 0) (this.#members[atom] as Bitset).delete(slot);
-    }
-    for (const source of record.class.memberOf) {
-      this.#note(source, journal);
-      this.contentOf(source).leave(record);
-    }
-    this.#noteNarrowed(journal);
-    this.exitSlots.delete(slot);
-    for (const { text } of record.subnets) this.#removeOwner(text, slot, journal);
-    if (node.userId !== null) this.#removeFromUser(node.userId, slot);
+    this.#indexes.delete(record);
+    this.#sources.leave(record, journal);
+    this.#prefixes.remove(record, journal);
+    if (record.node.userId !== null) this.filters.forgetUser(record.node.userId);
     if (--record.class.size === 0) this.#classes.delete(record.class.key);
-  }
-
-  #removeFromUser(userId: number, slot: number): void {
-    const slots = this.#userSlots.get(userId);
-    slots?.delete(slot);
-    if (slots?.size === 0) this.#userSlots.delete(userId);
-    this.filters.forgetUser(userId);
   }
 
   #classFor(touches: Touches, isExit: boolean): NodeClass {
@@ -390,64 +393,19 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
 
   /** Touches of the nodes with an address in a range, but for a node that is being classified itself. */
   *#touchesInside(range: AddressRange, except: number | null): Generator<Touches, void> {
-    for (const slot of this.#addresses.slotsIn(range)) {
+    for (const slot of this.#indexes.addresses.slotsIn(range)) {
       const record = this.#records[slot];
       if (record !== undefined && slot !== except) yield record.class.touches;
     }
   }
 
-  #note(source: number, journal: Journal): void {
-    if (!journal.sources.has(source)) journal.sources.set(source, this.contentOf(source).knownKey(this));
-  }
-
-  /** Literals narrowed by postures depend on every node with an address inside them. */
-  #noteNarrowed(journal: Journal): void {
-    for (const content of this.#narrowed) {
-      this.#note(content.template.index, journal);
-      content.forget();
-    }
-  }
-
-  #addOwner(text: string, range: AddressRange, record: NodeRecord, journal: Journal): void {
-    journal.prefixes.add(text);
-    const known = this.prefixes.get(text);
-    if (known === undefined) {
-      this.prefixes.set(text, { text, range, owners: [record], primary: record.slot, access: NO_ACCESS });
-    } else {
-      known.owners = [...known.owners, record].sort((a, b) => a.node.id - b.node.id);
-    }
-  }
-
-  #removeOwner(text: string, slot: number, journal: Journal): void {
-    journal.prefixes.add(text);
-    const known = this.prefixes.get(text);
-    if (known !== undefined) known.owners = known.owners.filter((owner) => owner.slot !== slot);
-  }
-
-  /** Elects primaries and works out access anew for these prefixes, after all of a change's replacements. */
+  /** Elects primaries and works out access anew for the prefixes of a journal, after all of a change's replacements. */
   settlePrefixes(journal: Journal, holderOf: (prefix: string) => number | null): void {
     this.sights.clear();
-    let isListChanged = false;
-    for (const text of journal.prefixes) {
-      const prefix = this.prefixes.get(text);
-      if (prefix === undefined) continue;
-      isListChanged ||= prefix.owners.length === 0 || !this.#subnetRoutes.texts.includes(text);
-      if (prefix.owners.length === 0) {
-        this.prefixes.delete(text);
-        continue;
-      }
-      prefix.primary = electPrimary(prefix.owners, holderOf(text));
-      const inside = (range: AddressRange) => this.#touchesInside(range, null);
-      prefix.access = accessTo(prefix.range, this.#membership.overlapping(prefix.range, inside), this.plan);
-    }
-    if (isListChanged) this.#listRoutes(journal);
-  }
-
-  #listRoutes(journal: Journal): void {
-    const withRoutes = this.#contents.filter((content) => content.template.hasAny);
-    for (const content of withRoutes) this.#note(content.template.index, journal);
-    const texts = [...this.prefixes.keys()].sort();
-    this.#subnetRoutes = { texts, key: texts.join(" ") };
-    for (const content of withRoutes) content.forget();
+    const inside = (range: AddressRange) => this.#touchesInside(range, null);
+    const isListChanged = this.#prefixes.settle(journal.prefixes, holderOf, (range) =>
+      accessTo(range, this.#membership.overlapping(range, inside), this.plan),
+    );
+    if (isListChanged) this.#sources.changeRoutes(journal, () => this.#prefixes.list());
   }
 }

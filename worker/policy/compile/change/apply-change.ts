@@ -4,11 +4,11 @@
 import type { Bitset } from "../../bitset.ts";
 import type { PolicyEffect } from "../../effect.ts";
 import type { PolicyNode } from "../../inventory.ts";
-import { parseAddresses } from "../nodes/node-address.ts";
+import { emptyJournal, type Journal } from "../journal.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import { hasSameAddresses, hasSameRoutes, type NodeRecord, parseNode } from "../nodes/node-record.ts";
 import type { SSHTemplate } from "../plan.ts";
-import type { Journal, TailnetState } from "../tailnet-state.ts";
+import type { TailnetState } from "../tailnet-state.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
 import { NO_EFFECT, SlotEffect } from "./slot-effect.ts";
 import { SnapshotComparison, takeSnapshot } from "./view-snapshot.ts";
@@ -30,26 +30,35 @@ interface Transition {
   readonly isRestated: boolean;
 }
 
-/** Puts a node that has a record already; one that still stands as before costs no more than finding that out. */
-export function applyNode(state: TailnetState, slot: number, node: PolicyNode): PolicyEffect {
-  const old = state.recordIn(slot);
-  if (old === undefined || !state.standsAsBefore(old, node))
-    return applyChange(state, { nodes: new Map([[slot, node]]) });
-  state.refresh(slot, node);
+/** Puts or removes nodes by slot; one that still stands as before costs no more than finding that out. */
+export function applyNodes(state: TailnetState, nodes: TailnetChange["nodes"]): PolicyEffect {
+  const moved = new Map<number, PolicyNode | null>();
+  const capMaps = new Set<number>();
   const { network } = state.plan.policy;
-  if (oneCGNATKey(network, old.node) === oneCGNATKey(network, node)) return NO_EFFECT;
-  return { ...NO_EFFECT, capMaps: new Set([node.id]) };
+  for (const [slot, node] of nodes) {
+    const old = state.recordIn(slot);
+    if (old === undefined || node === null || !state.standsAsBefore(old, node)) {
+      moved.set(slot, node);
+      continue;
+    }
+    state.refresh(slot, node);
+    if (oneCGNATKey(network, old.node) !== oneCGNATKey(network, node)) capMaps.add(node.id);
+  }
+  if (moved.size === 0) return capMaps.size === 0 ? NO_EFFECT : { ...NO_EFFECT, capMaps };
+  const effect = applyChange(state, { nodes: moved });
+  for (const id of capMaps) effect.capMaps.add(id);
+  return effect;
 }
 
 /** Applies a change; the effect on everybody's views. */
-export function applyChange(state: TailnetState, change: TailnetChange): PolicyEffect {
+export function applyChange(state: TailnetState, change: TailnetChange): SlotEffect {
   const routers = routersToReclassify(state, change.nodes);
   const prefixes = prefixesOf(state, change.nodes, routers);
   const concerned = [...change.nodes.keys(), ...routers];
   const before = takeSnapshot(state, concerned, prefixes);
 
   change.changeUsers?.();
-  const journal: Journal = { sources: new Map(), prefixes: new Set() };
+  const journal = emptyJournal();
   for (const [slot, node] of change.nodes) state.replace(slot, node, journal);
   for (const slot of routers) state.reclassify(slot, journal);
   // A router that was replaced may have been classified before a node behind its routes was.
@@ -82,10 +91,9 @@ function routersToReclassify(state: TailnetState, nodes: TailnetChange["nodes"])
   const routers = new Set<number>();
   for (const [slot, node] of nodes) {
     const old = state.recordIn(slot);
-    const addresses = [
-      ...(old === undefined ? [] : parseAddresses([old.node.ipv4, old.node.ipv6])),
-      ...(node === null ? [] : parseAddresses([node.ipv4, node.ipv6])),
-    ];
+    const before = old === undefined ? [] : parseNode(old.node, false, old).addresses;
+    const after = node === null ? [] : parseNode(node, false, old).addresses;
+    const addresses = before === after ? after : [...before, ...after];
     for (const router of state.routersOver(addresses)) if (!nodes.has(router)) routers.add(router);
   }
   return routers;
@@ -98,8 +106,9 @@ function prefixesOf(state: TailnetState, nodes: TailnetChange["nodes"], routers:
     for (const { text } of subnets) prefixes.add(text);
   };
   for (const [slot, node] of nodes) {
-    add(state.recordIn(slot)?.subnets ?? []);
-    if (node !== null) add(parseNode(node).subnets);
+    const old = state.recordIn(slot);
+    add(old?.subnets ?? []);
+    if (node !== null) add(parseNode(node, false, old).subnets);
   }
   for (const slot of routers) add(state.recordAt(slot).subnets);
   return prefixes;

@@ -1,12 +1,13 @@
 // Compares all views of one tailnet under two policies (policy.md 26.4, first row). Nodes sit in the same slots in both
-// states, so that peers and viewers of routes can be compared as bitsets, and by class where classes settle it.
-import type { FilterRule, NetPortRange } from "../../../protocol/control/filter-rule.ts";
+// states, so that peers and viewers of routes can be compared as bitsets; what classes, users and filter templates settle
+// is compared once for all nodes that share them.
 import type { SSHRule } from "../../../protocol/control/ssh.ts";
 import { Bitset, difference } from "../../bitset.ts";
 import type { PolicyEffect } from "../../effect.ts";
 import type { NodeClass } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import type { TailnetState } from "../tailnet-state.ts";
+import { type FilterTemplate, isSameTemplate } from "../views/filter-template.ts";
 import { isSameCapMap, oneCGNATKey } from "../views/node-attributes.ts";
 import { exitViewersOf, viewersOf } from "../views/route-table.ts";
 import { SlotEffect } from "./slot-effect.ts";
@@ -16,14 +17,26 @@ export function compareStates(old: TailnetState, now: TailnetState): PolicyEffec
   return new StateComparison(old, now).run();
 }
 
+/** What is known of nodes that are of one class under each policy. */
+interface ClassPair {
+  readonly isSameCapMap: boolean;
+  /** Peers but for autogroup:self. */
+  readonly peers: PeerDifference;
+  readonly hasSamePeers: boolean;
+  /** User, null for tagged nodes → whether the SSH policy is the same. */
+  readonly ssh: Map<number | null, boolean>;
+}
+
 class StateComparison {
   readonly #old: TailnetState;
   readonly #now: TailnetState;
   readonly #effect: SlotEffect;
   /** Peers shown with other routes or addresses than before: slot of the peer → slots of the viewers. */
   readonly #changed = new Map<number, Bitset>();
-  readonly #peers = new Map<NodeClass, Map<NodeClass, PeerDifference>>();
-  readonly #filters = new FilterComparison();
+  readonly #pairs = new Map<NodeClass, Map<NodeClass, ClassPair>>();
+  /** Users of whose devices other ones than before are sources of rules to autogroup:self. */
+  readonly #selfUsers = new Set<number>();
+  readonly #templates = new Map<FilterTemplate, Map<FilterTemplate, boolean>>();
   readonly #sshRules = new SSHComparison();
 
   constructor(old: TailnetState, now: TailnetState) {
@@ -34,13 +47,32 @@ class StateComparison {
 
   run(): PolicyEffect {
     this.#compareRoutes();
+    this.#compareSelfSources();
     for (const record of this.#now.records) {
       const before = this.#old.recordAt(record.slot);
-      this.#compareView(before, record);
+      const pair = this.#pairOf(before.class, record.class);
+      this.#compareView(before, record, pair);
       this.#compareFilter(before, record);
-      this.#compareOwn(before, record);
+      this.#compareSSH(before, record, pair);
+      this.#compareOwn(before, record, pair);
     }
     return this.#effect;
+  }
+
+  #pairOf(before: NodeClass, after: NodeClass): ClassPair {
+    const pairs = this.#pairs.get(before) ?? new Map<NodeClass, ClassPair>();
+    this.#pairs.set(before, pairs);
+    const known = pairs.get(after);
+    if (known !== undefined) return known;
+    const peers = peerDifference(this.#old.peersOfClass(before), this.#now.peersOfClass(after));
+    const pair = {
+      isSameCapMap: isSameCapMap(before.capMap, after.capMap),
+      peers,
+      hasSamePeers: peers.added.isEmpty() && peers.removed.isEmpty(),
+      ssh: new Map<number | null, boolean>(),
+    };
+    pairs.set(after, pair);
+    return pair;
   }
 
   #compareRoutes(): void {
@@ -71,16 +103,27 @@ class StateComparison {
     else known.addAll(onlyA);
   }
 
-  #compareView(before: NodeRecord, after: NodeRecord): void {
-    const { added, removed, kept } = this.#comparePeers(before, after);
+  #compareSelfSources(): void {
+    for (const record of this.#now.records) {
+      const { userId } = record.node;
+      const wasSource = this.#old.recordAt(record.slot).class.isSelfSource;
+      if (userId !== null && wasSource !== record.class.isSelfSource) this.#selfUsers.add(userId);
+    }
+  }
+
+  #compareView(before: NodeRecord, after: NodeRecord, pair: ClassPair): void {
+    const hasSamePeers = pair.hasSamePeers && !this.#selfUsers.has(after.node.userId ?? -1);
+    const isMoved = before.isIPv4Hidden !== after.isIPv4Hidden;
+    if (hasSamePeers && !isMoved && this.#changed.size === 0) return;
+    const { added, removed, kept } = this.#comparePeers(before, after, pair);
     const changed = new Bitset();
     // A node that hides its IPv4 address sees nobody's.
-    if (before.isIPv4Hidden !== after.isIPv4Hidden) changed.addAll(kept);
+    if (isMoved) changed.addAll(kept);
     for (const [router, viewers] of this.#changed) {
       if (viewers.has(after.slot) && kept.has(router)) changed.add(router);
     }
     if (removed.isEmpty() && added.isEmpty() && changed.isEmpty()) return;
-    const view = this.#effect.viewOf(after.slot);
+    const view = this.#effect.viewers.viewOf(after.slot);
     for (const [slots, found] of [
       [view.addedSlots, added],
       [view.removedSlots, removed],
@@ -91,37 +134,43 @@ class StateComparison {
     }
   }
 
-  /** Compares peers once for all nodes that share both classes, unless devices of their user play a part. */
-  #comparePeers(before: NodeRecord, after: NodeRecord): PeerDifference {
-    if (this.#old.hasSelfPeers(before) || this.#now.hasSelfPeers(after)) {
-      return peerDifference(this.#old.peers(before), this.#now.peers(after));
-    }
-    const byClass = this.#peers.get(before.class) ?? new Map<NodeClass, PeerDifference>();
-    this.#peers.set(before.class, byClass);
-    const known = byClass.get(after.class);
-    if (known !== undefined) return known;
-    const found = peerDifference(this.#old.peersOfClass(before.class), this.#now.peersOfClass(after.class));
-    byClass.set(after.class, found);
-    return found;
+  #comparePeers(before: NodeRecord, after: NodeRecord, pair: ClassPair): PeerDifference {
+    const hasSelfPeers = this.#old.hasSelfPeers(before) || this.#now.hasSelfPeers(after);
+    return hasSelfPeers ? peerDifference(this.#old.peers(before), this.#now.peers(after)) : pair.peers;
   }
 
   #compareFilter(before: NodeRecord, after: NodeRecord): void {
-    if (this.#filters.isSame(this.#old.filters.peek(before), this.#now.filters.peek(after))) {
+    const [was, is] = [this.#old.filters.templateOf(before), this.#now.filters.templateOf(after)];
+    if (before.isIPv4Hidden === after.isIPv4Hidden && this.#isSameTemplate(was, is)) {
       this.#now.filters.adopt(after, this.#old.filters.kept(before));
     } else {
       this.#effect.filterSlots.add(after.slot);
     }
   }
 
-  #compareOwn(before: NodeRecord, after: NodeRecord): void {
+  #isSameTemplate(was: FilterTemplate, is: FilterTemplate): boolean {
+    const known = this.#templates.get(was)?.get(is);
+    if (known !== undefined) return known;
+    const found = isSameTemplate(was, is);
+    this.#templates.set(was, (this.#templates.get(was) ?? new Map<FilterTemplate, boolean>()).set(is, found));
+    return found;
+  }
+
+  #compareSSH(before: NodeRecord, after: NodeRecord, { ssh }: ClassPair): void {
+    const userId = after.node.tags.length > 0 ? null : after.node.userId;
+    const isOfOneNode = this.#old.ssh.isOfOneNode(before) || this.#now.ssh.isOfOneNode(after);
+    const known = isOfOneNode ? undefined : ssh.get(userId);
+    const isSamePolicy =
+      known ?? this.#sshRules.isSame(this.#old.ssh.policyOf(before).rules, this.#now.ssh.policyOf(after).rules);
+    ssh.set(userId, isSamePolicy);
+    if (!isSamePolicy) this.#effect.sshSlots.add(after.slot);
+  }
+
+  #compareOwn(before: NodeRecord, after: NodeRecord, pair: ClassPair): void {
     const { id } = after.node;
-    const rules = this.#now.ssh.policyOf(after).rules;
-    if (!this.#sshRules.isSame(this.#old.ssh.policyOf(before).rules, rules)) this.#effect.sshSlots.add(after.slot);
     const [was, is] = [this.#old.plan.policy.network, this.#now.plan.policy.network];
-    const isSame =
-      isSameCapMap(before.class.capMap, after.class.capMap) &&
-      oneCGNATKey(was, before.node) === oneCGNATKey(is, after.node);
-    if (!isSame) this.#effect.capMaps.add(id);
+    const hasSameKey = oneCGNATKey(was, before.node) === oneCGNATKey(is, after.node);
+    if (!pair.isSameCapMap || !hasSameKey) this.#effect.capMaps.add(id);
     if (before.isIPv4Hidden !== after.isIPv4Hidden) this.#effect.selves.add(id);
   }
 }
@@ -140,46 +189,16 @@ function peerDifference(old: Bitset, now: Bitset): PeerDifference {
   return { added, removed, kept };
 }
 
-/** Compares filters by value; SrcIPs, which many filters share, are compared once a pair. */
-class FilterComparison {
-  readonly #sources = new Map<readonly string[], Map<readonly string[], boolean>>();
-
-  isSame(a: readonly FilterRule[], b: readonly FilterRule[]): boolean {
-    return a.length === b.length && a.every((rule, i) => this.#isSameRule(rule, b[i] as FilterRule));
-  }
-
-  #isSameRule(a: FilterRule, b: FilterRule): boolean {
-    return (
-      this.#isSameSources(a.SrcIPs, b.SrcIPs) &&
-      a.IPProto?.[0] === b.IPProto?.[0] &&
-      isSameTargets(a.DstPorts ?? [], b.DstPorts ?? []) &&
-      (a.CapGrant === b.CapGrant || JSON.stringify(a.CapGrant) === JSON.stringify(b.CapGrant))
-    );
-  }
-
-  #isSameSources(a: readonly string[], b: readonly string[]): boolean {
-    const known = this.#sources.get(a)?.get(b);
-    if (known !== undefined) return known;
-    const isSame = a.length === b.length && a.every((text, i) => text === b[i]);
-    this.#sources.set(a, (this.#sources.get(a) ?? new Map<readonly string[], boolean>()).set(b, isSame));
-    return isSame;
-  }
-}
-
-function isSameTargets(a: readonly NetPortRange[], b: readonly NetPortRange[]): boolean {
-  return a.length === b.length && a.every((target, i) => isSameTarget(target, b[i] as NetPortRange));
-}
-
-function isSameTarget(a: NetPortRange, b: NetPortRange): boolean {
-  return a.IP === b.IP && a.Ports.First === b.Ports.First && a.Ports.Last === b.Ports.Last;
-}
-
 /** Compares SSH rules by value, each rule read once, since destinations share them. */
 class SSHComparison {
   readonly #texts = new Map<SSHRule, string>();
 
   isSame(a: readonly SSHRule[], b: readonly SSHRule[]): boolean {
-    return a.length === b.length && a.every((rule, i) => this.#text(rule) === this.#text(b[i] as SSHRule));
+    return a.length === b.length && a.every((rule, i) => this.#isSameRule(rule, b[i] as SSHRule));
+  }
+
+  #isSameRule(a: SSHRule, b: SSHRule): boolean {
+    return a === b || this.#text(a) === this.#text(b);
   }
 
   #text(rule: SSHRule): string {

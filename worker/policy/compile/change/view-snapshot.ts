@@ -93,15 +93,15 @@ export class SnapshotComparison {
     const now = this.#after.nodes.get(slot)?.peers ?? NOBODY;
     const { onlyA: removed, onlyB: added } = difference(old, now);
     if (this.#after.nodes.has(slot)) {
-      const view = this.#effect.viewOf(slot);
+      const view = this.#effect.viewers.viewOf(slot);
       view.addedSlots.addAll(added);
       view.removedSlots.addAll(removed);
     }
     // Nodes that are concerned themselves report their own side of the pair.
     added.deleteAll(this.#concerned);
     removed.deleteAll(this.#concerned);
-    this.#effect.mark(added, slot, "added");
-    this.#effect.mark(removed, slot, "removed");
+    this.#effect.viewers.mark(added, slot, "added");
+    this.#effect.viewers.mark(removed, slot, "removed");
   }
 
   /** Compares how a node stands towards its old and present peers: what it is shown, and what it shows. */
@@ -112,12 +112,12 @@ export class SnapshotComparison {
     if (old === undefined || now === undefined) return;
     const kept = old.peers.clone();
     kept.retainAll(now.peers);
-    const { changedSlots } = this.#effect.viewOf(slot);
+    const { changedSlots } = this.#effect.viewers.viewOf(slot);
     for (const router of differingRouters(old.routes, now.routes)) if (kept.has(router)) changedSlots.add(router);
     const isMoved = !hasSameAddresses(old.record, now.record);
     // An exit node carries a capability in everybody's view (policy.md 17).
     const isOtherwiseExit = old.record.class.isExit !== now.record.class.isExit;
-    if (isMoved || isOtherwiseExit) this.#effect.mark(kept, slot, "changed");
+    if (isMoved || isOtherwiseExit) this.#effect.viewers.mark(kept, slot, "changed");
     // A node that hides its IPv4 address sees nobody's.
     if (old.record.isIPv4Hidden !== now.record.isIPv4Hidden) changedSlots.addAll(kept);
     if (isMoved || !hasSameRoutes(old.record, now.record)) this.#effect.selves.add(now.record.node.id);
@@ -130,7 +130,7 @@ export class SnapshotComparison {
       const { onlyA, onlyB } = difference(old?.get(router) ?? NOBODY, now?.get(router) ?? NOBODY);
       onlyA.addAll(onlyB);
       onlyA.retainAll(this.#keptPeers(router));
-      this.#effect.mark(onlyA, router, "changed");
+      this.#effect.viewers.mark(onlyA, router, "changed");
     }
   }
 

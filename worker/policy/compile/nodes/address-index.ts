@@ -13,6 +13,13 @@ interface Entry {
 export class AddressIndex {
   #entries: Entry[] = [];
 
+  /** An index of its own with the same content. */
+  clone(): AddressIndex {
+    const clone = new AddressIndex();
+    clone.#entries = this.#entries.slice();
+    return clone;
+  }
+
   /** Fills an empty index at once. */
   load(entries: readonly Entry[]): void {
     this.#entries = [...entries].sort((a, b) =>

@@ -8,7 +8,7 @@ import { capMapFor, DISABLE_IPV4 } from "../views/node-attributes.ts";
 import { parseAddresses } from "./node-address.ts";
 import { type ParsedNode, parseNode, type SubnetRoute } from "./node-record.ts";
 import { meetsOne } from "./postures.ts";
-import { CONTAINED, MEMBER, OVERLAPPED, type Touches } from "./touches.ts";
+import { CONTAINED, MEMBER, NO_TOUCHES, OVERLAPPED, type Touches } from "./touches.ts";
 
 /** Answers which atoms of a plan a node touches. */
 export class Membership {
@@ -22,9 +22,10 @@ export class Membership {
   readonly #steered: Atom[] = [];
   readonly #mayHideIPv4: boolean;
 
-  constructor(plan: Plan) {
+  /** Answers for the atoms from number `first` on. */
+  constructor(plan: Plan, first = 0) {
     this.#plan = plan;
-    for (const atom of plan.atoms) this.#register(atom);
+    for (const atom of plan.atoms.slice(first)) this.#register(atom);
     const { disableIPv4 } = plan.policy.network;
     this.#mayHideIPv4 = disableIPv4 || plan.attributes.some(({ capMap }) => Object.hasOwn(capMap, DISABLE_IPV4));
   }
@@ -47,19 +48,27 @@ export class Membership {
   }
 
   /** Parses a node, without its IPv4 address when an attribute hides that. Targets match the hidden address too. */
-  parse(node: PolicyNode, user: PolicyUser | undefined): ParsedNode {
-    const parsed = parseNode(node);
+  parse(node: PolicyNode, user: PolicyUser | undefined, earlier?: ParsedNode): ParsedNode {
+    const parsed = parseNode(node, false, earlier);
     if (!this.#mayHideIPv4) return parsed;
     const touches = new Map<number, number>();
     this.#touchByIdentity(parsed, user, touches);
     this.#touchByAddress(parsed, touches);
     const capMap = capMapFor(this.#plan.attributes, this.#plan.policy.network, touches);
-    return Object.hasOwn(capMap, DISABLE_IPV4) ? parseNode(node, true) : parsed;
+    return Object.hasOwn(capMap, DISABLE_IPV4) ? parseNode(node, true, earlier) : parsed;
   }
 
-  /** The atoms that a node touches. `inside` finds the touches of nodes whose addresses lie in a route. */
-  touchesOf(node: ParsedNode, user: PolicyUser | undefined, inside: RouteInsides): Touches {
-    const touches = new Map<number, number>();
+  /**
+   * The atoms that a node touches, besides others that are known already. `inside` finds the touches of nodes whose
+   * addresses lie in a route.
+   */
+  touchesOf(
+    node: ParsedNode,
+    user: PolicyUser | undefined,
+    inside: RouteInsides,
+    known: Touches = NO_TOUCHES,
+  ): Touches {
+    const touches = new Map(known);
     this.#touchByIdentity(node, user, touches);
     this.#touchByAddress(node, touches);
     for (const route of node.subnets) this.#touchByRoute(route, inside, touches);

@@ -29,32 +29,38 @@ export interface NodeRecord {
 /** A node that is not yet classified. */
 export type ParsedNode = Omit<NodeRecord, "slot" | "class">;
 
-/** Parses a node's addresses, but for a hidden one, and its routes; malformed ones are left out. */
-export function parseNode(node: PolicyNode, hidesIPv4 = false): ParsedNode {
-  const addresses = parseAddresses(hidesIPv4 ? [node.ipv6] : [node.ipv4, node.ipv6]);
+/**
+ * Parses a node's addresses, but for a hidden one, and its routes; malformed ones are left out. What is as it was in an
+ * earlier record is taken from there.
+ */
+export function parseNode(node: PolicyNode, hidesIPv4 = false, earlier?: ParsedNode): ParsedNode {
+  const old = earlier?.isIPv4Hidden === hidesIPv4 ? earlier : undefined;
+  const isAddressed = old !== undefined && old.node.ipv4 === node.ipv4 && old.node.ipv6 === node.ipv6;
+  const addresses = isAddressed ? old.addresses : parseAddresses(hidesIPv4 ? [node.ipv6] : [node.ipv4, node.ipv6]);
+  const isRouted = earlier !== undefined && sameTexts(earlier.node.routes, node.routes);
+  const { subnets, exits } = isRouted ? earlier : parseRoutes(node.routes);
+  return { node, addresses, isIPv4Hidden: hidesIPv4, subnets, exits };
+}
+
+function parseRoutes(routes: readonly string[]): Pick<NodeRecord, "subnets" | "exits"> {
   const subnets: SubnetRoute[] = [];
   const exits: string[] = [];
-  for (const text of [...new Set(node.routes)].sort()) {
+  for (const text of [...new Set(routes)].sort()) {
     const prefix = parsePrefix(text);
     if (prefix === undefined) continue;
     const range = prefixRange(prefix);
     if (isExitRange(range)) exits.push(text);
     else subnets.push({ text, range });
   }
-  return {
-    node,
-    addresses,
-    isIPv4Hidden: hidesIPv4,
-    subnets,
-    exits,
-  };
+  return { subnets, exits };
 }
 
 /** Tells whether two records have the same visible addresses. */
 export function hasSameAddresses(a: ParsedNode, b: ParsedNode): boolean {
   return (
-    a.addresses.length === b.addresses.length &&
-    a.addresses.every(({ address }, i) => address === b.addresses[i]?.address)
+    a.addresses === b.addresses ||
+    (a.addresses.length === b.addresses.length &&
+      a.addresses.every(({ address }, i) => address === b.addresses[i]?.address))
   );
 }
 

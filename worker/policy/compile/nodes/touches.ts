@@ -9,3 +9,6 @@ export const OVERLAPPED = 4;
 
 /** How a node touches atoms: atom index → MEMBER, CONTAINED, OVERLAPPED or a sum of them. */
 export type Touches = ReadonlyMap<number, number>;
+
+/** The touches of a node that no atom selects. */
+export const NO_TOUCHES: Touches = new Map();

@@ -1,16 +1,14 @@
-// The packet filter of one node, put together rule by rule (policy.md 9.4 – 9.6, 10, 12).
-import type { CapGrant, FilterRule, NetPortRange, PortRange } from "../../../protocol/control/filter-rule.ts";
+// The packet filter of a node, or of all nodes that are like it, put together rule by rule (policy.md 9.4 – 9.6, 10, 12).
+import type { NetPortRange, PortRange } from "../../../protocol/control/filter-rule.ts";
 import {
   type Address,
   type AddressRange,
-  addressBits,
   formatAddress,
   formatPrefix,
   formatRange,
   rangePrefixes,
 } from "../../../protocol/ip.ts";
 import { contains, coversRange, INTERNET, overlaps } from "../../prefix-set.ts";
-import type { NodeAddress } from "../nodes/node-address.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import { MEMBER } from "../nodes/touches.ts";
@@ -23,7 +21,14 @@ import {
   type SelfAppRule,
   type SelfPortsRule,
 } from "../plan.ts";
-import { renderAddresses, type SelfSource } from "./self-sources.ts";
+import {
+  FilterTemplate,
+  hostPrefix,
+  type RuleTemplate,
+  type TargetPart,
+  type TemplateSource,
+} from "./filter-template.ts";
+import { selfSource } from "./self-sources.ts";
 import type { SourceContent, SourceWorld } from "./source-content.ts";
 
 /** What building a filter reads of the tailnet. */
@@ -33,17 +38,17 @@ export interface FilterWorld extends SourceWorld {
   nodesOf(userId: number): readonly NodeRecord[];
 }
 
-/** A FilterRule on its way: where it goes in the list and what it has collected so far. */
+/** A rule on its way, with its place in the list. */
 interface Draft {
   readonly position: number;
-  readonly rule: FilterRule;
+  readonly rule: RuleTemplate;
 }
 
 interface PortsGroup {
   readonly position: number;
-  readonly sources: readonly string[];
+  readonly source: TemplateSource;
   readonly protocol: number | null;
-  readonly targets: NetPortRange[];
+  readonly parts: TargetPart[];
 }
 
 /** Destinations that are no node, as they are spelt; made once an entry and shared by all filters. */
@@ -69,116 +74,114 @@ function writtenTexts(atom: Atom): readonly string[] {
   );
 }
 
-/** Collects the rules of one node's filter. */
+/** Collects the rules of one node's filter; they fit every node of its class and user unless something is noted. */
 export class FilterBuilder {
-  /** True while nothing in the filter is particular to this node. */
-  isShareable = true;
+  #isNodeSpecific: boolean;
   readonly #record: NodeRecord;
   readonly #world: FilterWorld;
   readonly #written: WrittenRanges;
-  readonly #addresses: readonly NodeAddress[];
   readonly #groups = new Map<string, PortsGroup>();
   readonly #drafts: Draft[] = [];
-  readonly #ownRanges = new Map<readonly PortRange[], readonly NetPortRange[]>();
 
   constructor(record: NodeRecord, world: FilterWorld, written: WrittenRanges) {
     this.#record = record;
     this.#world = world;
     this.#written = written;
-    this.#addresses = record.addresses;
+    // Rules without destinations are left out, and gaps cannot tell that they stay empty.
+    this.#isNodeSpecific = record.addresses.length === 0;
   }
 
   /** Adds the entries of an ordinary or via rule that concern the node. */
   addPorts(rule: PortsRule, key: string): void {
-    const targets = rule.entries.flatMap((entry) => this.#keptRanges(entry));
     const content = this.#world.contentOf(rule.source);
-    if (targets.length === 0 || content.isEmpty(this.#world)) return;
-    this.#merge(rule, key, content.render(this.#world), targets);
+    const parts = rule.entries.flatMap((entry) => this.#keptParts(entry));
+    if (parts.length === 0 || content.isEmpty(this.#world)) return;
+    this.#merge(rule, key, this.#sourceOf(rule.source), parts);
   }
 
   /** Adds a rule to autogroup:self: from the user's own nodes to this one (policy.md 9.5). */
-  addSelfPorts(rule: SelfPortsRule, source: SelfSource, key: string): void {
-    this.isShareable = false;
-    const sources = source.texts();
-    if (sources.length > 0) this.#merge(rule, key, sources, this.#own(rule.ports));
+  addSelfPorts(rule: SelfPortsRule, source: TemplateSource, key: string): void {
+    if (source.texts().length > 0) this.#merge(rule, key, source, this.#own(rule.ports));
   }
 
   #merge(
-    rule: PortsRule | SelfPortsRule,
+    { index, protocol }: PortsRule | SelfPortsRule,
     key: string,
-    sources: readonly string[],
-    targets: readonly NetPortRange[],
+    source: TemplateSource,
+    parts: readonly TargetPart[],
   ): void {
     const group = this.#groups.get(key);
-    if (group === undefined) {
-      this.#groups.set(key, { position: rule.index, sources, protocol: rule.protocol, targets: [...targets] });
-    } else {
-      group.targets.push(...targets);
-    }
+    if (group !== undefined) group.parts.push(...parts);
+    else if (parts.length > 0) this.#groups.set(key, { position: index, source, protocol, parts: [...parts] });
   }
 
   /** Adds a capability rule; its sources may be empty, unlike those of other rules (policy.md 7). */
   addApp(rule: AppRule): void {
-    this.isShareable = false;
-    const sources = this.#world.contentOf(rule.source).render(this.#world);
-    if (sources.length === 0 && rule.isCompanion) return;
-    this.#addGrant(rule, sources, this.#grantDestinations(rule.receivers));
+    if (rule.isCompanion && this.#world.contentOf(rule.source).isEmpty(this.#world)) return;
+    this.#addGrant(rule, this.#sourceOf(rule.source), this.#grantDestinations(rule.receivers));
   }
 
   /** Adds capabilities of the user's own nodes towards each other. */
-  addSelfApp(rule: SelfAppRule, source: SelfSource): void {
-    this.isShareable = false;
+  addSelfApp(rule: SelfAppRule, source: TemplateSource): void {
     const { node, class: nodeClass } = this.#record;
-    const sources = source.texts();
-    if (sources.length === 0 || node.userId === null) return;
-    const own = this.#addresses.map(hostPrefix);
+    if (source.texts().length === 0 || node.userId === null) return;
     if (!rule.isCompanion) {
-      this.#addGrant(rule, sources, own);
+      this.#addGrant(rule, source, "own");
     } else if (isSelected(nodeClass, this.#world.plan.selfSources[rule.self] ?? [])) {
-      this.#addGrant(rule, renderAddresses(this.#world.nodesOf(node.userId)), own);
+      this.#addGrant(rule, selfSource(this.#world.nodesOf(node.userId)), "own");
     }
   }
 
-  #addGrant(rule: AppRule | SelfAppRule, sources: readonly string[], destinations: readonly string[]): void {
-    if (destinations.length === 0) return;
-    const CapGrant: CapGrant[] = [{ Dsts: destinations, CapMap: rule.capMap }];
-    this.#drafts.push({ position: rule.index, rule: { SrcIPs: sources, CapGrant } });
+  #sourceOf(index: number): TemplateSource {
+    const content = this.#world.contentOf(index);
+    return { key: content.key(this.#world), texts: () => content.render(this.#world) };
+  }
+
+  #addGrant(
+    { index, capMap }: AppRule | SelfAppRule,
+    source: TemplateSource,
+    destinations: readonly string[] | "own",
+  ): void {
+    if ((destinations === "own" ? this.#record.addresses : destinations).length === 0) return;
+    this.#drafts.push({ position: index, rule: { source, capMap, destinations } });
   }
 
   /** The finished filter. A merged rule stands where its first part would in the list for the whole tailnet. */
-  finish(leaders: ReadonlyMap<string, number>): readonly FilterRule[] {
-    for (const [key, { position, sources, protocol, targets }] of this.#groups) {
-      const rule: FilterRule = {
-        SrcIPs: sources,
-        ...(protocol === null ? {} : { IPProto: [protocol] }),
-        DstPorts: targets,
-      };
-      this.#drafts.push({ position: Math.min(position, leaders.get(key) ?? position), rule });
+  finish(leaders: ReadonlyMap<string, number>): FilterTemplate {
+    for (const [key, { position, source, protocol, parts }] of this.#groups) {
+      const first = Math.min(position, leaders.get(key) ?? position);
+      this.#drafts.push({ position: first, rule: { source, protocol, parts } });
     }
-    return this.#drafts.sort((a, b) => a.position - b.position).map((draft) => draft.rule);
+    const rules = this.#drafts.sort((a, b) => a.position - b.position).map((draft) => draft.rule);
+    return new FilterTemplate(rules, this.#isNodeSpecific);
   }
 
-  #keptRanges(entry: RawEntry): readonly NetPortRange[] {
+  #keptParts(entry: RawEntry): readonly TargetPart[] {
     const { class: nodeClass } = this.#record;
     const atom = this.#world.plan.atoms[entry.atom] as Atom;
-    if (entry.router !== null) return nodeClass.touched.has(entry.router) ? this.#written.of(entry, atom) : [];
+    if (entry.router !== null) return nodeClass.touched.has(entry.router) ? written(this.#written.of(entry, atom)) : [];
     const touch = nodeClass.touches.get(entry.atom) ?? 0;
     if (atomLiteral(atom) === undefined) {
       if (touch === 0) return [];
-      return atom.selector.kind === "any" ? this.#written.of(entry, atom) : this.#identityRanges(entry, touch);
+      return atom.selector.kind === "any" ? written(this.#written.of(entry, atom)) : this.#identityParts(entry, touch);
     }
-    return touch === 0 && !nodeClass.isExit ? [] : this.#literalRanges(entry, atom);
+    return touch === 0 && !nodeClass.isExit ? [] : written(this.#literalRanges(entry, atom));
   }
 
   /** Entries of a selector that stands for nodes: this node's addresses, and those of nodes behind its routes. */
-  #identityRanges(entry: RawEntry, touch: number): readonly NetPortRange[] {
-    const ranges = (touch & MEMBER) === 0 ? [] : this.#own(entry.ports);
-    if ((touch & ~MEMBER) === 0) return ranges;
-    this.isShareable = false;
+  #identityParts(entry: RawEntry, touch: number): readonly TargetPart[] {
+    const parts = (touch & MEMBER) === 0 ? [] : this.#own(entry.ports);
+    if ((touch & ~MEMBER) === 0) return parts;
+    this.#isNodeSpecific = true;
     const behind = this.#world
       .memberAddresses([entry.atom])
-      .filter(({ address }) => !this.#addresses.some((own) => own.address === address) && this.#serves(address));
-    return [...ranges, ...portRanges(textsOf(behind), entry.ports)];
+      .filter(({ address }) => !this.#isOwn(address) && this.#serves(address));
+    const texts = behind.map(({ text }) => text);
+    return [...parts, ...written(portRanges(texts, entry.ports))];
+  }
+
+  #isOwn(address: Address): boolean {
+    return this.#record.addresses.some((own) => own.address === address);
   }
 
   #serves(address: Address): boolean {
@@ -187,44 +190,42 @@ export class FilterBuilder {
 
   #literalRanges(entry: RawEntry, atom: Atom): readonly NetPortRange[] {
     const set = atomLiteral(atom) ?? [];
-    const written = this.#written.of(entry, atom);
-    if (set.length > 1 && atom.selector.kind !== "internet") this.isShareable = false;
+    const all = this.#written.of(entry, atom);
+    // The class tells whether the node concerns the set, but not which of its ranges. Exit nodes carry the internet whole.
+    const isWhole = set.length === 1 || (atom.selector.kind === "internet" && this.#record.class.isExit);
+    if (!isWhole) this.#isNodeSpecific = true;
     const kept = set.map((range) => this.#concerns(range));
-    if (kept.every((isKept) => isKept)) return written;
-    if (!kept.includes(true)) return [];
-    this.isShareable = false;
+    if (kept.every((isKept) => isKept)) return all;
     // Entries are range by range, each with all of its ports.
-    return written.filter((_, i) => kept[Math.floor(i / entry.ports.length)]);
+    return all.filter((_, i) => kept[Math.floor(i / entry.ports.length)]);
   }
 
   /** Tells whether a written range stays in this node's filter (policy.md 12). */
   #concerns(range: AddressRange): boolean {
     const { subnets, class: nodeClass } = this.#record;
     return (
-      this.#addresses.some(({ address }) => range.first <= address && address <= range.last) ||
+      this.#record.addresses.some(({ address }) => range.first <= address && address <= range.last) ||
       subnets.some((subnet) => overlaps([range], subnet.range)) ||
       (nodeClass.isExit && coversRange(INTERNET, range))
     );
   }
 
-  #own(ports: readonly PortRange[]): readonly NetPortRange[] {
-    this.isShareable = false;
-    const known = this.#ownRanges.get(ports);
-    if (known !== undefined) return known;
-    const ranges = portRanges(textsOf(this.#addresses), ports);
-    this.#ownRanges.set(ports, ranges);
-    return ranges;
+  #own(ports: readonly PortRange[]): readonly TargetPart[] {
+    return this.#record.addresses.length === 0 ? [] : [{ ownPorts: ports }];
   }
 
   /** Dsts of a capability: the node's addresses among the receivers, and prefixes that overlap its routes. */
-  #grantDestinations(receivers: readonly number[]): readonly string[] {
-    const { touched } = this.#record.class;
+  #grantDestinations(receivers: readonly number[]): readonly string[] | "own" {
+    const { class: nodeClass, addresses } = this.#record;
+    const touched = receivers.filter((index) => nodeClass.touched.has(index));
+    const literals = touched.filter((index) => atomLiteral(this.#world.plan.atoms[index] as Atom) !== undefined);
+    if (literals.length === 0) return isSelected(nodeClass, touched) ? "own" : [];
+    this.#isNodeSpecific = true;
     const destinations = new Set<string>();
-    for (const index of receivers) {
-      if (!touched.has(index)) continue;
+    for (const index of touched) {
       const atom = this.#world.plan.atoms[index] as Atom;
       const literal = atomLiteral(atom);
-      for (const own of isSelected(this.#record.class, [index]) ? this.#addresses : []) {
+      for (const own of isSelected(nodeClass, [index]) ? addresses : []) {
         if (literal === undefined || contains(literal, own.address)) destinations.add(hostPrefix(own));
       }
       if (atom.selector.kind === "literal") for (const prefix of this.#overlapping(atom)) destinations.add(prefix);
@@ -243,10 +244,7 @@ function portRanges(texts: readonly string[], ports: readonly PortRange[]): read
   return texts.flatMap((IP) => ports.map((Ports) => ({ IP, Ports })));
 }
 
-function textsOf(addresses: readonly NodeAddress[]): string[] {
-  return addresses.map(({ text }) => text);
-}
-
-function hostPrefix({ address, text }: NodeAddress): string {
-  return `${text}/${addressBits(address)}`;
+/** Ranges as the part of a rule; nothing when there are none. */
+function written(ranges: readonly NetPortRange[]): readonly TargetPart[] {
+  return ranges.length === 0 ? [] : [{ written: ranges }];
 }

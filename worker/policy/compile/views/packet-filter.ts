@@ -1,6 +1,6 @@
 // Packet filters: the raw rules of a plan, merged over the whole tailnet and then reduced to one node (policy.md 9, 10,
-// 12). Filters are built when asked for and kept until something that they show has changed; nodes whose filters name
-// no address of their own share them by class.
+// 12). Filters are made when asked for and kept until something that they show has changed. Nodes of one class and user
+// share a template, and the filter itself when that has no gaps.
 import type { FilterRule } from "../../../protocol/control/filter-rule.ts";
 import { Bitset } from "../../bitset.ts";
 import { coversRange, INTERNET } from "../../prefix-set.ts";
@@ -18,6 +18,7 @@ import {
   type SelfPortsRule,
 } from "../plan.ts";
 import { FilterBuilder, type FilterWorld, WrittenRanges } from "./filter-builder.ts";
+import type { FilterTemplate } from "./filter-template.ts";
 import { SelfSources } from "./self-sources.ts";
 
 /** What keeping filters reads of the tailnet, besides what building one does. */
@@ -61,7 +62,8 @@ export class PacketFilters {
   readonly #units = new Map<string, MergeUnit>();
   readonly #rulesByClass = new WeakMap<NodeClass, readonly RawRule[]>();
   readonly #kept = new Map<number, readonly FilterRule[]>();
-  readonly #shared = new Map<NodeClass, readonly FilterRule[]>();
+  /** Class → user, null where rules do not depend on one → template. */
+  readonly #templates = new Map<NodeClass, Map<number | null, FilterTemplate>>();
   /** Leaders over the rules that are the same for every node; null when they must be found anew. */
   #leaders: Leaders | null = null;
 
@@ -108,7 +110,7 @@ export class PacketFilters {
   filterOf(record: NodeRecord): readonly FilterRule[] {
     const kept = this.#kept.get(record.slot);
     if (kept !== undefined) return kept;
-    const filter = this.#find(record);
+    const filter = this.templateOf(record).fill(record);
     this.#kept.set(record.slot, filter);
     return filter;
   }
@@ -118,28 +120,33 @@ export class PacketFilters {
     return this.#kept.get(record.slot);
   }
 
-  /** The node's filter, without keeping it. */
-  peek(record: NodeRecord): readonly FilterRule[] {
-    return this.#kept.get(record.slot) ?? this.#find(record);
-  }
-
   /** Keeps a filter that equals the node's own, so that its reference stays the same. */
   adopt(record: NodeRecord, filter: readonly FilterRule[] | undefined): void {
     if (filter !== undefined) this.#kept.set(record.slot, filter);
   }
 
-  #find(record: NodeRecord): readonly FilterRule[] {
-    return (this.#mayShare(record) ? this.#shared.get(record.class) : undefined) ?? this.#build(record);
+  /** The template of a node's filter, as long as nothing changes. */
+  templateOf(record: NodeRecord): FilterTemplate {
+    const userId = this.selfUserOf(record);
+    const byUser = this.#templates.get(record.class);
+    const isShared = record.addresses.length > 0;
+    const known = isShared ? byUser?.get(userId) : undefined;
+    if (known !== undefined) return known;
+    const template = this.#build(record);
+    if (template.isNodeSpecific) return template;
+    if (byUser === undefined) this.#templates.set(record.class, new Map([[userId, template]]));
+    else byUser.set(userId, template);
+    return template;
   }
 
-  /** Classes say nothing about users, on whom rules to autogroup:self depend. */
-  #mayShare(record: NodeRecord): boolean {
-    return this.#selfRules.length === 0 || record.node.tags.length > 0;
+  /** The user on whom the node's filter depends through rules to autogroup:self. */
+  selfUserOf({ node }: NodeRecord): number | null {
+    return this.#selfRules.length === 0 || node.tags.length > 0 ? null : node.userId;
   }
 
   /** Forgets the filters of these nodes. */
   forget(slots: Bitset): void {
-    this.#shared.clear();
+    this.#templates.clear();
     slots.visit((slot) => this.#kept.delete(slot));
   }
 
@@ -190,7 +197,7 @@ export class PacketFilters {
     return mergeKey(protocol, this.#world.contentOf(source).key(this.#world));
   }
 
-  #build(record: NodeRecord): readonly FilterRule[] {
+  #build(record: NodeRecord): FilterTemplate {
     const builder = new FilterBuilder(record, this.#world, this.#written);
     const { userId } = record.node;
     for (const rule of this.#rulesOf(record)) {
@@ -204,15 +211,13 @@ export class PacketFilters {
         else builder.addSelfApp(rule, source);
       }
     }
-    const filter = builder.finish(this.#leadersNow());
-    if (builder.isShareable && this.#mayShare(record)) this.#shared.set(record.class, filter);
-    return filter;
+    return builder.finish(this.#leadersNow());
   }
 
   /** The rules that may reach a node, in order. */
   #rulesOf(record: NodeRecord): readonly RawRule[] {
     const rules = this.#rulesOfClass(record.class);
-    if (record.node.tags.length > 0 || this.#selfRules.length === 0) return rules;
+    if (this.selfUserOf(record) === null) return rules;
     return [...rules, ...this.#selfRules].sort((a, b) => a.index - b.index);
   }
 

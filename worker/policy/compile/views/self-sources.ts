@@ -7,14 +7,7 @@ import { rangeText } from "../nodes/node-address.ts";
 import { isSelected } from "../nodes/node-class.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import type { Plan } from "../plan.ts";
-
-/** What a source to autogroup:self is for one user. */
-export interface SelfSource {
-  /** Equal to the key of any source that stands for the same addresses. */
-  readonly key: string;
-  /** SrcIPs; empty when no node of the user matches. */
-  texts(): readonly string[];
-}
+import type { TemplateSource } from "./filter-template.ts";
 
 /** What self sources read of the tailnet. */
 export interface SelfWorld {
@@ -27,7 +20,7 @@ export interface SelfWorld {
 /** Self sources of all users of a tailnet. */
 export class SelfSources {
   readonly #world: SelfWorld;
-  readonly #sources = new Map<number, readonly SelfSource[]>();
+  readonly #sources = new Map<number, readonly TemplateSource[]>();
   readonly #usersByKey = new Map<string, Set<number>>();
 
   constructor(world: SelfWorld) {
@@ -35,11 +28,11 @@ export class SelfSources {
   }
 
   /** A self source of the plan for one user. */
-  sourceOf(userId: number, index: number): SelfSource {
-    return this.#sourcesOf(userId)[index] as SelfSource;
+  sourceOf(userId: number, index: number): TemplateSource {
+    return this.#sourcesOf(userId)[index] as TemplateSource;
   }
 
-  #sourcesOf(userId: number): readonly SelfSource[] {
+  #sourcesOf(userId: number): readonly TemplateSource[] {
     const known = this.#sources.get(userId);
     if (known !== undefined) return known;
     const nodes = this.#world.nodesOf(userId);
@@ -75,7 +68,8 @@ export class SelfSources {
   }
 }
 
-function selfSource(nodes: readonly NodeRecord[]): SelfSource {
+/** All addresses of nodes as a source. */
+export function selfSource(nodes: readonly NodeRecord[]): TemplateSource {
   const hashes = nodes.flatMap((node) => node.addresses.map((address) => address.hash));
   let texts: readonly string[] | null = null;
   return {
@@ -87,8 +81,7 @@ function selfSource(nodes: readonly NodeRecord[]): SelfSource {
   };
 }
 
-/** All addresses of nodes, as SrcIPs. */
-export function renderAddresses(nodes: readonly NodeRecord[]): readonly string[] {
+function renderAddresses(nodes: readonly NodeRecord[]): readonly string[] {
   const ranges: PrefixSet = prefixSet(nodes.flatMap((node) => node.addresses));
   return ranges.map((range) => rangeText(range, formatRange)).sort();
 }

@@ -1,7 +1,7 @@
 // Sights: what many viewers see alike. Viewers of one class, under the same rules to autogroup:self, see the same peers,
 // each in the same way, but for themselves; whoever encodes peers does it once per sight and not once per viewer.
 import type { Bitset } from "../../bitset.ts";
-import { idsOf, type SlotIds } from "../change/slot-effect.ts";
+import { idsOf, type SlotIds } from "../change/slot-ids.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 
 /** The peers of all viewers to whom it belongs; good until anything changes that the policy looks at. */

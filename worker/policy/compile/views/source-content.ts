@@ -33,6 +33,16 @@ export class SourceContent {
     this.#hash = this.#literalHash;
   }
 
+  /** The same content for the template with the same key of another plan. */
+  copyFor(template: SourceTemplate): SourceContent {
+    const copy = new SourceContent(template);
+    copy.#memberAddresses = this.#memberAddresses;
+    copy.#hash = this.#hash;
+    copy.#key = this.#key;
+    copy.#rendered = this.#rendered;
+    return copy;
+  }
+
   /** Adds the addresses of a node. */
   join(node: ParsedNode): void {
     this.#memberAddresses += node.addresses.length;

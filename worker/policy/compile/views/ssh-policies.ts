@@ -37,9 +37,17 @@ export class SSHPolicies {
   readonly #world: SSHWorld;
   readonly #built = new Map<SSHTemplate, Built>();
 
-  constructor(templates: readonly SSHTemplate[], world: SSHWorld) {
+  /** Rules that `earlier`, of the same nodes and with atoms numbered alike, has built are taken over. */
+  constructor(templates: readonly SSHTemplate[], world: SSHWorld, earlier: SSHPolicies | null = null) {
     this.#templates = templates;
     this.#world = world;
+    const known = new Map(
+      [...(earlier === null ? [] : earlier.#built)].map(([template, built]) => [JSON.stringify(template), built]),
+    );
+    for (const template of known.size > 0 ? templates : []) {
+      const built = known.get(JSON.stringify(template));
+      if (built !== undefined) this.#built.set(template, built);
+    }
   }
 
   /** The SSH policy of a node: rules that check first, then those that accept, each in file order. */
@@ -51,6 +59,11 @@ export class SSHPolicies {
       list.push(...this.#rulesFor(template, record));
     }
     return { rules: [...checks, ...accepts] };
+  }
+
+  /** Tells whether the node's policy may differ from those of its user's other nodes of the same class. */
+  isOfOneNode({ node }: NodeRecord): boolean {
+    return node.tags.length > 0 && this.#templates.some(({ rule }) => rule.localpartDomains.length > 0);
   }
 
   /** The check that a login from one node on another must pass; null when no check rule allows it. */
