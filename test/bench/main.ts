@@ -9,12 +9,12 @@ import type { BenchServer } from "./bench-server.ts";
 import { startFlarescaleServer } from "./flarescale-server.ts";
 import { benchGatewayAgainstGo } from "./gateway.bench.ts";
 import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
+import { benchPolicy } from "./policy/policy.bench.ts";
 import { benchRelay } from "./relay/relay.bench.ts";
-import { type BenchResult, toJson, toTable, writeInto } from "./report.ts";
+import { type BenchResult, policyTable, toJson, toTable, writeResult } from "./report.ts";
 import { type Figures, idle, memory, ROWS, type RowOptions } from "./rows.ts";
 import { machine } from "./server-cost.ts";
 
-const DOCUMENT = resolve(import.meta.dirname, "../../docs/performance.md");
 const SETTLE_MS = 2_000;
 /** Servers that did not get through a row in time. */
 const failed = new Set<BenchServer>();
@@ -29,6 +29,7 @@ Usage: npm run bench -- [options]
   --idle-seconds N    length of the idle row (default 47: one keep-alive)
   --no-relay          leave out the relay against stock derper
   --no-gateway        leave out throughput and memory of the gateway by itself
+  --no-policy         leave out the policy engine by itself
   --json              print one line of JSON instead of tables
   --write             also write the tables into docs/performance.md
   --help              this text
@@ -44,6 +45,7 @@ await runCommand(async () => {
       "idle-seconds": { type: "string", default: "47" },
       gateway: { type: "boolean", default: true },
       relay: { type: "boolean", default: true },
+      policy: { type: "boolean", default: true },
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -69,9 +71,11 @@ await runCommand(async () => {
     figures: await run(sizes(values.nodes), headscale, binary, options),
     relay: values.relay ? await benchRelay() : undefined,
     gateway: values.gateway ? await gatewayByItself(binary) : undefined,
+    policy: values.policy ? await benchPolicy() : undefined,
   };
-  process.stdout.write(`${values.json ? toJson(result) : toTable(result)}\n`);
-  if (values.write) writeInto(DOCUMENT, result);
+  const tables = [toTable(result), ...(result.policy ? [policyTable(result.policy)] : [])].join("\n\n");
+  process.stdout.write(`${values.json ? toJson(result) : tables}\n`);
+  if (values.write) writeResult(result);
   return 0;
 });
 

@@ -1,5 +1,6 @@
 // The result as a table for people, as JSON for programs, and as the part of docs/performance.md between its marks.
 import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Figures } from "./rows.ts";
 
 /** Figures by server; headscale's only when it took part. */
@@ -14,6 +15,9 @@ export interface RelayFigures {
   readonly flarescale: Figures;
 }
 
+/** Figures of the policy engine by number of nodes, in Node and inside workerd. */
+export type PolicyFigures = ReadonlyMap<number, { readonly node: Figures; readonly workerd: Figures }>;
+
 /** One run. */
 export interface BenchResult {
   readonly machine: string;
@@ -24,10 +28,11 @@ export interface BenchResult {
   readonly relay: RelayFigures | undefined;
   /** Figures of the gateway by itself. */
   readonly gateway: Figures | undefined;
+  /** Figures of the policy engine by itself. */
+  readonly policy: PolicyFigures | undefined;
 }
 
-const BEGIN = "<!-- bench: begin; npm run bench -- --write replaces what is between the marks -->";
-const END = "<!-- bench: end -->";
+const DOCUMENT = resolve(import.meta.dirname, "../../docs/performance.md");
 
 /** Markdown: a table for each number of nodes. */
 export function toTable({ machine, versions, figures, relay, gateway }: BenchResult): string {
@@ -60,6 +65,19 @@ export function relayTable({ derper, flarescale }: RelayFigures): string {
   );
 }
 
+/** Markdown: the policy engine by itself, a column for each number of nodes. */
+export function policyTable(figures: PolicyFigures): string {
+  const runtimes = ["workerd", "node"] as const;
+  const names = (runtime: (typeof runtimes)[number]) =>
+    Object.keys([...figures.values()][0]?.[runtime] ?? {}).map((name) => [runtime, name] as const);
+  return markdown(
+    ["policy engine", ...[...figures.keys()].map((count) => `${count} nodes`)],
+    runtimes.flatMap(names).map(([runtime, name]) => {
+      return [`${runtime}: ${name}`, ...[...figures.values()].map((some) => round(some[runtime][name] ?? Number.NaN))];
+    }),
+  );
+}
+
 function gatewayTable(gateway: Figures): string {
   return markdown(
     ["gateway", ""],
@@ -77,17 +95,29 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
 }
 
 /** One object. */
-export function toJson({ machine, versions, figures, relay, gateway }: BenchResult): string {
-  return JSON.stringify({ machine, versions, figures: Object.fromEntries(figures), relay, gateway });
+export function toJson({ machine, versions, figures, relay, gateway, policy }: BenchResult): string {
+  const byCount = policy && Object.fromEntries(policy);
+  return JSON.stringify({ machine, versions, figures: Object.fromEntries(figures), relay, gateway, policy: byCount });
 }
 
-/** Puts the tables into a document. @throws Error when it has no marks for them */
-export function writeInto(file: string, result: BenchResult): void {
-  const text = readFileSync(file, "utf8");
-  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error(`${file} has no marks for the figures`);
-  const before = text.slice(0, from + BEGIN.length);
-  writeFileSync(file, `${before}\n\n${toTable(result)}\n\n${text.slice(to)}`);
+/** Puts the tables into docs/performance.md. @throws Error when it has no marks for them */
+export function writeResult(result: BenchResult): void {
+  writeBetween("bench", toTable(result));
+  if (result.policy !== undefined) writePolicy(result.policy);
+}
+
+/** Puts the table of the policy engine into docs/performance.md. */
+export function writePolicy(figures: PolicyFigures): void {
+  writeBetween("policy bench", policyTable(figures));
+}
+
+function writeBetween(name: string, table: string): void {
+  const text = readFileSync(DOCUMENT, "utf8");
+  const begin = `<!-- ${name}: begin; npm run bench -- --write replaces what is between the marks -->`;
+  const [from, to] = [text.indexOf(begin), text.indexOf(`<!-- ${name}: end -->`)];
+  if (from < 0 || to < from) throw new Error(`${DOCUMENT} has no marks for ${name}`);
+  const before = text.slice(0, from + begin.length);
+  writeFileSync(DOCUMENT, `${before}\n\n${table}\n\n${text.slice(to)}`);
 }
 
 /** Three digits that mean something. */
