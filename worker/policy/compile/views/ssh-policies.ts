@@ -42,10 +42,10 @@ export class SSHPolicies {
     this.#templates = templates;
     this.#world = world;
     const known = new Map(
-      [...(earlier === null ? [] : earlier.#built)].map(([template, built]) => [JSON.stringify(template), built]),
+      [...(earlier === null ? [] : earlier.#built)].map(([template, built]) => [templateKey(template), built]),
     );
     for (const template of known.size > 0 ? templates : []) {
-      const built = known.get(JSON.stringify(template));
+      const built = known.get(templateKey(template));
       if (built !== undefined) this.#built.set(template, built);
     }
   }
@@ -171,6 +171,12 @@ export class SSHPolicies {
     if (!template.rule.enforceRecorder) return { ...ACCEPT, recorders };
     return { ...ACCEPT, recorders: recorders.length > 0 ? recorders : [NO_RECORDER], ...ENFORCED };
   }
+}
+
+/** A text that templates share exactly when they mean the same, in plans that number atoms alike. */
+function templateKey({ rule, sources, destinations, recorders }: SSHTemplate): string {
+  const { sources: _sources, destinations: _destinations, postures: _postures, ...rest } = rule; // atoms stand for them
+  return JSON.stringify([rest, sources, destinations, recorders]);
 }
 
 const ACCEPT: SSHAction = {
