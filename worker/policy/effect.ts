@@ -12,6 +12,7 @@ export interface ViewerEffect {
 /** Effects by viewer, as in a map; visiting all is cheaper than looking one up. */
 export type ViewerEffects = Pick<ReadonlyMap<number, ViewerEffect>, "size" | "get"> & {
   keys(): Iterable<number>;
+  values(): Iterable<ViewerEffect>;
   forEach(visit: (effect: ViewerEffect, viewer: number) => void): void;
   [Symbol.iterator](): Iterator<[number, ViewerEffect]>;
 };

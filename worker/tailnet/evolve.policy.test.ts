@@ -6,6 +6,7 @@ import { beforeEach, expect, it } from "vitest";
 import { TestTailnet } from "../../test/support/tailnet-builder.ts";
 import { NO_EFFECT } from "../policy/compile/change/slot-effect.ts";
 import { PolicyEngine, type Role } from "../policy/engine.ts";
+import { parsePolicy } from "../policy/parse.ts";
 import { checkEffect, type SaidEffect, type View, viewsOf } from "../policy/testing/compare-views.ts";
 import { policyText } from "../policy/testing/random-tailnet.ts";
 import type { Change } from "./change.ts";
@@ -63,7 +64,9 @@ function at<T>(items: Iterable<T>, index: number): T | undefined {
 function changesOf(what: Step): Change[] {
   if (what.kind === "file") {
     const policy = { text: what.text, isDefault: false, savedAt: t.now, author: "" };
-    return [{ type: "policy-put", policy }];
+    const parsed = parsePolicy(what.text);
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return [{ type: "policy-put", policy, compiled: parsed.policy }];
   }
   return "at" in what ? nodeChanges(what) : userChanges(what);
 }

@@ -58,6 +58,10 @@ export class ViewerTable implements ViewerEffects {
     return this.#listed().keys();
   }
 
+  values(): Iterable<ViewerEffect> {
+    return this.#listed().values();
+  }
+
   [Symbol.iterator](): Iterator<[number, ViewerEffect]> {
     return this.#listed()[Symbol.iterator]();
   }
