@@ -3,6 +3,7 @@
 
 import type { ConnectionState, MapStream, RequestStream, StreamState } from "../connection/connection-state.ts";
 import { ControlConnection } from "../connection/control-connection.ts";
+import { openSession, refuseHandshake } from "../connection/open-session.ts";
 import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
 import type { StreamBuffer } from "../connection/stream-buffer.ts";
 import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
@@ -12,14 +13,11 @@ import { registrationReply } from "../control/register.ts";
 import type { Settings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
-import { EMPTY, toHex } from "../protocol/bytes.ts";
+import { EMPTY } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { type Http2Event, openConnection } from "../protocol/http2/connection.ts";
-import { challengeKeyOf } from "../protocol/keys.ts";
+import type { Http2Event } from "../protocol/http2/connection.ts";
 import { HANDSHAKE_RATE, REGISTER_RATE, TOKEN_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
-import { encodeEarlyPayload } from "../protocol/noise/early-payload.ts";
-import { type KeyPair, respond } from "../protocol/noise/handshake.ts";
-import { encodeHandshakeError } from "../protocol/noise/messages.ts";
+import type { KeyPair } from "../protocol/noise/handshake.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
@@ -78,25 +76,19 @@ export class ControlServer {
   /** Answers the upgrade: the handshake, then a socket whose first bytes are its response (control-protocol.md 1.4). */
   async accept(initiation: Uint8Array, remoteAddress: string, publicOrigin: string): Promise<WebSocket> {
     const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
-    const id = toHex(randomBytes(16));
-    const openedAt = Date.now();
     try {
-      const handshake = await respond(noiseCrypto, this.#ports.noiseKeys(), initiation, randomBytes(32));
+      const ports = { crypto: noiseCrypto, keys: this.#ports.noiseKeys(), random: randomBytes };
+      const origin = { openedAt: Date.now(), remoteAddress, publicOrigin };
+      const session = await openSession(ports, initiation, origin);
       this.#ports.ctx.acceptWebSocket(server);
-      // Any 32 bytes are a public key (RFC 7748 5); nobody needs the private half, and making one costs a handshake.
-      const early = encodeEarlyPayload(challengeKeyOf(randomBytes(32)));
-      const greeting = [early];
-      const http2 = openConnection(greeting);
-      const { version, machineKey, transport: noise } = handshake;
-      const from = { machineKey, remoteAddress, publicOrigin };
-      const state: ConnectionState = { id, openedAt, version, ...from, noise, http2, streams: [] };
+      const { state, response, greeting } = session;
       const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
-      this.#connections.set(id, connection);
+      this.#connections.set(state.id, connection);
       this.#bySocket.set(server, connection);
-      connection.sendRaw(handshake.response);
+      connection.sendRaw(response);
       connection.sendPlaintext(greeting);
       connection.flush();
-      this.#ports.clock.startKeepAlives(openedAt);
+      this.#ports.clock.startKeepAlives(state.openedAt);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       refuseHandshake(server, error);
@@ -330,13 +322,6 @@ export class ControlServer {
     connection.sendGoAway(error);
     this.#drop(connection, 1002, "protocol error");
   }
-}
-
-/** Tells a client what is wrong with its initiation; an initiation for another key gets no answer but the end. */
-function refuseHandshake(socket: WebSocket, error: ProtocolError): void {
-  socket.accept();
-  if (error.code !== "noise-handshake-failed") socket.send(encodeHandshakeError(error.message));
-  socket.close(1008, "handshake refused");
 }
 
 /** Why a connection is not worth keeping: it takes nothing, or its handshake may have been a replay. */
