@@ -149,6 +149,8 @@ export class TailnetStore {
         this.#nodes.remove(change.id);
         this.#removeRecord("service-reports", String(change.id));
         return;
+      case "node-reported": // its entry in the audit log is all there is of it
+        return;
       case "user-put":
         this.#put.user(change.user);
         return;
@@ -182,15 +184,9 @@ export class TailnetStore {
       case "pending-removed":
         this.#db.delete(schema.pendingRegistrations).where(eq(schema.pendingRegistrations.id, change.id)).run();
         return;
-      case "record-put": {
-        const { collection, record } = change;
-        this.#db
-          .insert(schema.records)
-          .values({ collection, id: record.id, record })
-          .onConflictDoUpdate({ target: [schema.records.collection, schema.records.id], set: { record } })
-          .run();
+      case "record-put":
+        this.#putRecord(change);
         return;
-      }
       case "record-removed":
         this.#removeRecord(change.collection, change.id);
         return;
@@ -219,6 +215,15 @@ export class TailnetStore {
         unreachable(change);
         return;
     }
+  }
+
+  #putRecord({ collection, record }: RecordPut): void {
+    const { records } = schema;
+    this.#db
+      .insert(records)
+      .values({ collection, id: record.id, record })
+      .onConflictDoUpdate({ target: [records.collection, records.id], set: { record } })
+      .run();
   }
 
   #removeRecord(collection: CollectionName, id: string): void {

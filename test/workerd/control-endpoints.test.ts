@@ -4,9 +4,11 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { administrationOf } from "../../worker/middleware/tailnet-for.ts";
 import { fromUtf8 } from "../../worker/protocol/bytes.ts";
+import { REPORT_RATE } from "../../worker/protocol/limits.ts";
 import { actorOf } from "../../worker/tailnet/entities/actor.ts";
 import type { ControlClient } from "../support/control-client.ts";
-import { connect, device, evict, join, theOwner } from "./support/tailnet.ts";
+import { api } from "./support/api.ts";
+import { connect, device, evict, join, ownerWithToken, theOwner } from "./support/tailnet.ts";
 
 type Json = Record<string, unknown>;
 
@@ -28,7 +30,7 @@ async function ask(from: ControlClient, method: string, path: string, body?: Jso
 const ENDPOINTS: readonly (readonly [string, string, number, Json])[] = [
   ["POST", "/machine/update-health", 204, { Subsys: "router", Error: "" }],
   ["POST", "/machine/set-dns", 501, { Name: "_acme-challenge.laptop.tail.internal", Type: "TXT", Value: "x" }],
-  ["POST", "/machine/audit-log", 501, { Action: "DISCONNECT_NODE", Details: "" }],
+  ["POST", "/machine/audit-log", 200, { Action: "DISCONNECT_NODE", Details: "maintenance" }],
   ["GET", "/machine/tka/bootstrap", 501, { Head: "" }],
   ["POST", "/machine/feature/query", 200, { Feature: "serve" }],
 ];
@@ -55,6 +57,49 @@ describe.each(ENDPOINTS)("%s %s", (method, path, status, body) => {
 
 it("POST /machine/webclient/…, which has no body, is refused at once", async () => {
   expect(await ask(client, "POST", "/machine/webclient/init/1/to/2")).toMatchObject({ status: 501 });
+});
+
+describe("a report for the audit log", () => {
+  const report = async (body: Json) =>
+    await ask(client, "POST", "/machine/audit-log", { NodeKey: laptop.nodeKey, ...body });
+
+  it("is an entry of the node, in the words of its user", async () => {
+    const since = new Date(Date.now() - 1_000).toISOString();
+    expect(await report({ Action: "DISCONNECT_NODE", Details: "plane takes off" })).toEqual({
+      status: 200,
+      text: "{}",
+    });
+    const { token } = await ownerWithToken();
+    const query = `start=${since}&end=${new Date(Date.now() + 60_000).toISOString()}`;
+    const { json } = await api(`/tailnet/-/logging/configuration?${query}`, { token });
+    expect(json.logs).toContainEqual(
+      expect.objectContaining({
+        origin: "NODE",
+        actor: expect.objectContaining({ type: "NODE", displayName: "laptop" }),
+        target: expect.objectContaining({ name: "laptop", type: "NODE", property: "DISCONNECT_NODE" }),
+        action: "UPDATE",
+        new: "plane takes off",
+      }),
+    );
+  });
+
+  it("is refused when it is none, or one of a flood", async () => {
+    for (const body of [
+      {},
+      { Action: "a b" },
+      { Action: "X".repeat(65) },
+      { Action: "A", Details: "x".repeat(4_097) },
+    ]) {
+      expect(await report(body)).toMatchObject({ status: 400 });
+    }
+    const statuses: (number | undefined)[] = []; // by a device whose object stays awake: a wake forgives
+    for (let i = 0; i < REPORT_RATE.burst + 2; i++) {
+      const { status } = await ask(stranger, "POST", "/machine/audit-log", { NodeKey: device(2).nodeKey, Action: "A" });
+      statuses.push(status);
+    }
+    expect(statuses[0]).toBe(200);
+    expect(statuses.at(-1)).toBe(429);
+  });
 });
 
 describe("a question for a feature", () => {

@@ -28,6 +28,7 @@ export interface ControlContext {
   readonly now: number;
   readonly registerLimit: RateLimit;
   readonly tokenLimit: RateLimit;
+  readonly reportLimit: RateLimit;
   /** URL of the login page of a pending registration. */
   loginUrl(pendingId: string): string;
   /** URL of the page where a login over SSH is confirmed. */

@@ -3,6 +3,7 @@
 import { MalformedRequest } from "../protocol/control/json.ts";
 import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
 import { forNode } from "./asking-node.ts";
+import { auditLog } from "./audit-log.ts";
 import { SERVICE_REPORT_PATH, serviceReport } from "./c2n.ts";
 import {
   type ControlContext,
@@ -18,7 +19,7 @@ import { map } from "./map.ts";
 import { register } from "./register.ts";
 import { setDeviceAttributes } from "./set-device-attr.ts";
 import { SSH_ACTION_PATH, sshAction } from "./ssh-action.ts";
-import { auditLog, setDns, tailnetLock, webClient } from "./unavailable.ts";
+import { setDns, tailnetLock, webClient } from "./unavailable.ts";
 
 interface Endpoint {
   readonly method: string;

@@ -8,9 +8,6 @@ const refusal = (sentence: string) => forNode(() => text(501, sentence));
 /** POST /machine/set-dns: the record of an ACME challenge (control-protocol.md 6.1). */
 export const setDns = refusal("this control server publishes no DNS records, so it cannot help to obtain certificates");
 
-/** POST /machine/audit-log: clients drop an entry that is answered with this status, instead of trying again for ever. */
-export const auditLog = refusal("this control server keeps no audit log of clients");
-
 /** GET /machine/tka/…, each with a JSON body. */
 export const tailnetLock: ControlHandler = refusal("Tailnet Lock does not exist on this control server");
 

@@ -16,7 +16,7 @@ import { randomBytes } from "../platform/random.ts";
 import { EMPTY } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Http2Event } from "../protocol/http2/connection.ts";
-import { HANDSHAKE_RATE, REGISTER_RATE, TOKEN_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
+import { HANDSHAKE_RATE, REGISTER_RATE, REPORT_RATE, TOKEN_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
@@ -48,6 +48,7 @@ export class ControlServer {
   readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
   readonly #registerLimit = new RateLimit(REGISTER_RATE);
   readonly #tokenLimit = new RateLimit(TOKEN_RATE);
+  readonly #reportLimit = new RateLimit(REPORT_RATE);
   readonly #handshakeLimit = new RateLimit(HANDSHAKE_RATE);
   #sessions: SessionIndex | undefined;
 
@@ -269,6 +270,7 @@ export class ControlServer {
       now: Date.now(),
       registerLimit: this.#registerLimit,
       tokenLimit: this.#tokenLimit,
+      reportLimit: this.#reportLimit,
       loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
       sshCheckUrl: (checkId) => `${origin}/ssh/${checkId}`,
     };

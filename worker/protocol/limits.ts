@@ -87,6 +87,10 @@ export const HANDSHAKE_RATE = { burst: 3_000, perSecond: 100 } as const;
 export const REGISTER_RATE = { burst: 60, perSecond: 1 } as const;
 /** Identity tokens of one machine; a signature costs a millisecond of processor time. */
 export const TOKEN_RATE = { burst: 20, perSecond: 0.5 } as const;
+/** Reports of one machine for the audit log, and characters of their texts. */
+export const REPORT_RATE = { burst: 20, perSecond: 0.1 } as const;
+export const REPORT_ACTION_MAX = 64;
+export const REPORT_DETAILS_MAX = 4_096;
 /** Characters of the audience of an identity token. */
 export const TOKEN_AUDIENCE_MAX = 1_024;
 

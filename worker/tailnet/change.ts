@@ -35,6 +35,8 @@ export interface PolicyVersion {
 export type Change =
   | { readonly type: "node-put"; readonly node: Node }
   | { readonly type: "node-removed"; readonly id: NodeId }
+  /** Something that a user did on a node; nothing but an entry of the audit log. */
+  | { readonly type: "node-reported"; readonly id: NodeId; readonly action: string; readonly details: string }
   | { readonly type: "user-put"; readonly user: User }
   /** Its nodes, auth keys and API tokens are removed before it. */
   | { readonly type: "user-removed"; readonly id: number }

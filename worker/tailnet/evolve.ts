@@ -31,6 +31,8 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
     case "node-removed":
       removeNode(tailnet, change.id, effects);
       break;
+    case "node-reported":
+      break;
     case "user-put":
       putUser(tailnet, change.user, effects);
       break;

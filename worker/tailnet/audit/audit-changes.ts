@@ -8,7 +8,7 @@ import type { Actor } from "../entities/actor.ts";
 import { nodeByKey, type Tailnet } from "../tailnet.ts";
 import type { AuditActor, AuditEntry, AuditEvent } from "./audit-event.ts";
 import { accessTokenEntries, credentialEntries, keyEntries, tokenEntries } from "./key-entries.ts";
-import { nodeEntries, nodeRemovedEntries } from "./node-entries.ts";
+import { nodeEntries, nodeRemovedEntries, nodeReportEntries } from "./node-entries.ts";
 import { recordEntries, recordRemovedEntries } from "./record-entries.ts";
 import { policyEntries, settingsEntries } from "./tailnet-entries.ts";
 import { userEntries, userRemovedEntries } from "./user-entries.ts";
@@ -44,6 +44,8 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return nodeEntries(tailnet.nodes.get(change.node.id), change.node);
     case "node-removed":
       return nodeRemovedEntries(tailnet.nodes.get(change.id));
+    case "node-reported":
+      return nodeReportEntries(tailnet.nodes.get(change.id), change.action, change.details);
     case "user-put":
       return userEntries(tailnet.users.get(change.user.id), change.user);
     case "user-removed":

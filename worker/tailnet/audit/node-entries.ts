@@ -31,6 +31,13 @@ export function nodeRemovedEntries(before: Node | undefined): readonly AuditEntr
   return [{ target: targetOf(before), action: "DELETE", before: summaryOf(before) }];
 }
 
+/** What a user did on a node, in the words of its client. */
+export function nodeReportEntries(node: Node | undefined, action: string, details: string): readonly AuditEntry[] {
+  return node === undefined
+    ? []
+    : [{ target: { ...targetOf(node), property: action }, action: "UPDATE", after: details }];
+}
+
 function targetOf({ stableId, name, isEphemeral }: Node): AuditTarget {
   return { id: stableId, name, type: "NODE", ...(isEphemeral && { isEphemeral }) };
 }
