@@ -6,10 +6,11 @@ import { ControlConnection } from "../connection/control-connection.ts";
 import { openSession, refuseHandshake } from "../connection/open-session.ts";
 import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
 import type { StreamBuffer } from "../connection/stream-buffer.ts";
-import { type ControlContext, type ControlReply, json, text } from "../control/control-endpoint.ts";
+import { whyUseless } from "../connection/usefulness.ts";
+import { type ControlContext, type ControlReply, text } from "../control/control-endpoint.ts";
 import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
 import { RateLimit, sourceOf } from "../control/rate-limit.ts";
-import { registrationReply } from "../control/register.ts";
+import { replyToWaiting } from "../control/waiting.ts";
 import type { Settings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
@@ -22,13 +23,7 @@ import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import type { TokenIssuer } from "../runtime/token-issuer.ts";
-import { answerSSHCheck } from "../tailnet/commands/nodes/check-ssh.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
-
-/** A client that has not opened its windows for this long is gone or hostile. */
-const HELD_BACK_MAX_MS = 60_000;
-/** A client that has not sent a valid request for this long after its handshake never will. */
-const SILENCE_MAX_MS = 30_000;
 
 /** What the server needs from its object. */
 export interface ControlServerPorts {
@@ -146,21 +141,12 @@ export class ControlServer {
 
   /** Answers a request that waited for a person; one that has nothing to hear yet goes on waiting. */
   wake({ connection, stream }: StreamRef): void {
-    const reply = this.#replyToWaiting(stream);
+    const { tailnet } = this.#ports.runtime();
+    const reply = replyToWaiting(tailnet, stream, this.#ports.settings.magicDnsSuffix, Date.now());
     if (reply === undefined) return;
     this.sessions().remove({ connection, stream });
     this.#reply(connection, stream.id, reply);
     connection.flush();
-  }
-
-  #replyToWaiting(stream: StreamState): ControlReply | undefined {
-    const { tailnet } = this.#ports.runtime();
-    if (stream.kind === "follow-up") {
-      return registrationReply(tailnet, stream.pendingId, this.#ports.settings.magicDnsSuffix);
-    }
-    if (stream.kind !== "ssh-check") return undefined;
-    const action = answerSSHCheck(tailnet, tailnet.sshChecks.get(stream.checkId), Date.now());
-    return action && json(action);
   }
 
   /**
@@ -324,11 +310,4 @@ export class ControlServer {
     connection.sendGoAway(error);
     this.#drop(connection, 1002, "protocol error");
   }
-}
-
-/** Why a connection is not worth keeping: it takes nothing, or its handshake may have been a replay. */
-function whyUseless({ streams, http2, openedAt }: ConnectionState, now: number): string | undefined {
-  if (streams.some(({ held }) => held !== undefined && held.since + HELD_BACK_MAX_MS < now))
-    return "client takes no data";
-  return http2.highestId === 0 && openedAt + SILENCE_MAX_MS < now ? "client asks for nothing" : undefined;
 }
