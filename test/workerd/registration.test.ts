@@ -23,6 +23,20 @@ describe("a client that is too old", () => {
   });
 });
 
+describe("a client that needs a person", () => {
+  it("is shown the same page when it asks the same again, also when its object has slept", async () => {
+    const client = await connect(device(2), { beforeSend: evict });
+    const register = registerBody(device(2), "patient", {
+      Hostinfo: { OS: "linux", Hostname: "patient", Userspace: true },
+    });
+    const { AuthURL } = await client.call("/machine/register", register);
+    expect(AuthURL).toMatch(/\/a\/[0-9A-Za-z]{32}$/);
+    expect(await client.call("/machine/register", register)).toMatchObject({ AuthURL });
+    const other = await client.call("/machine/register", { ...register, Hostinfo: { OS: "linux", Hostname: "other" } });
+    expect(other.AuthURL).not.toBe(AuthURL);
+  });
+});
+
 describe("a key for one node", () => {
   it("makes one when several machines bring it at once, and says so to the others", async () => {
     const AuthKey = await authKey({ isReusable: false });

@@ -7,7 +7,7 @@ import { MAX_PENDING, PENDING_LIFETIME_MS, type PendingRegistration } from "../.
 import { randomText } from "../../entities/secret-token.ts";
 import type { Tailnet } from "../../tailnet.ts";
 import type { CommandContext } from "./place-node.ts";
-import type { RegisterResult, Registration } from "./registration.ts";
+import { deviceOf, type RegisterResult, type Registration } from "./registration.ts";
 
 /** Decides a registration that needs a person. */
 export function awaitLogin(
@@ -56,20 +56,12 @@ function startLogin(tailnet: Tailnet, registration: Registration, context: Comma
   return decided({ kind: "login", pendingId: pending.id }, [...changes, { type: "pending-put", pending }]);
 }
 
-function newPending(
-  { request, machineKey, remoteAddress }: Registration,
-  context: CommandContext,
-): PendingRegistration {
+function newPending(registration: Registration, context: CommandContext): PendingRegistration {
   return {
     id: randomText(context.random, 32),
-    machineKey,
-    nodeKey: request.nodeKey,
-    oldNodeKey: request.oldNodeKey,
-    tailnetLockKey: request.tailnetLockKey,
-    hostinfo: request.hostinfo,
-    capabilityVersion: request.version,
-    isEphemeral: request.isEphemeral,
-    remoteAddress,
+    ...deviceOf(registration),
+    isEphemeral: registration.request.isEphemeral,
+    remoteAddress: registration.remoteAddress,
     createdAt: context.now,
     expiresAt: context.now + PENDING_LIFETIME_MS,
     state: "waiting",

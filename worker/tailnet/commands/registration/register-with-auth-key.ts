@@ -10,7 +10,7 @@ import { nodeByKey, type Tailnet } from "../../tailnet.ts";
 import { tagsOf } from "../nodes/describe-node.ts";
 import { waitingOf } from "./await-login.ts";
 import { type CommandContext, nodeToRenew, placeNode } from "./place-node.ts";
-import type { RegisterResult, Registration } from "./registration.ts";
+import { deviceOf, type RegisterResult, type Registration } from "./registration.ts";
 
 /** Decides a registration that brings an auth key. */
 export function registerWithAuthKey(
@@ -27,12 +27,7 @@ export function registerWithAuthKey(
   const tags = effectiveTags(tailnet, key, tagsOf(request.hostinfo));
   if ("reason" in tags) return refused(tags);
   const login = {
-    machineKey,
-    nodeKey: request.nodeKey,
-    oldNodeKey: request.oldNodeKey,
-    tailnetLockKey: request.tailnetLockKey,
-    hostinfo: request.hostinfo,
-    capabilityVersion: request.version,
+    ...deviceOf(registration),
     userId: tags.length > 0 ? null : key.userId,
     tags,
     isEphemeral: key.isEphemeral || request.isEphemeral,

@@ -12,6 +12,18 @@ export interface Registration {
   readonly tailnetName: string;
 }
 
+/** What a registration says of its device, as logins and pages keep it. */
+export function deviceOf({ request, machineKey }: Registration) {
+  return {
+    machineKey,
+    nodeKey: request.nodeKey,
+    oldNodeKey: request.oldNodeKey,
+    tailnetLockKey: request.tailnetLockKey,
+    hostinfo: request.hostinfo,
+    capabilityVersion: request.version,
+  };
+}
+
 /** What to answer. */
 export type RegisterResult =
   | { readonly kind: "registered"; readonly node: Node }
