@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import ws from "ws";
+import * as ws from "ws";
 import { CloseCode, Opcode } from "./frame.ts";
 import { ServerFrames } from "./server-frames.ts";
 
