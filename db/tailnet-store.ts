@@ -15,6 +15,7 @@ import { LogStreamStates } from "./log-stream-states.ts";
 import { NodeWriter } from "./node-writer.ts";
 import type { Database } from "./open.ts";
 import { earlierPolicies, putPolicyVersion } from "./policy-versions.ts";
+import { emptyTables, type Replacement } from "./replace-tailnet.ts";
 import {
   toAccessToken,
   toAuthKey,
@@ -113,6 +114,26 @@ export class TailnetStore {
       this.#nodes.forget();
       throw error;
     }
+  }
+
+  /** Stores another tailnet in the place of this one, all of it or nothing; the audit log stays and goes on. */
+  replace({ changes, primaries, keys }: Replacement, audit: readonly AuditEvent[]): void {
+    this.#nodes.forget();
+    this.#db.transaction(() => {
+      emptyTables(this.#db);
+      for (const change of changes) this.#write(change);
+      for (const primary of primaries) this.#put.primary(primary);
+      for (const [purpose, hex] of Object.entries(keys)) {
+        this.#db.insert(schema.privateKeys).values({ purpose, hex }).run();
+      }
+      this.auditLog.add(audit);
+    });
+  }
+
+  /** The private keys that there are, hex. */
+  privateKeys(): Readonly<Record<string, string>> {
+    const rows = this.#db.select().from(schema.privateKeys).all();
+    return Object.fromEntries(rows.map(({ purpose, hex }) => [purpose, hex]));
   }
 
   /** Stores who is primary for which prefix after a change. */

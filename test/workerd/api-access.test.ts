@@ -51,6 +51,8 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   suspendUser: ["POST", "/users/uUnknownCNTRL/suspend"],
   restoreUser: ["POST", "/users/uUnknownCNTRL/restore"],
   listDeviceInvites: ["GET", "/device/1/device-invites"],
+  exportTailnet: ["GET", "/tailnet/-/export"],
+  importTailnet: ["POST", "/tailnet/-/import", "{}"],
   ...RESOURCE_REQUESTS,
 };
 
@@ -88,7 +90,7 @@ const EVERYTHING = Object.keys(OPERATIONS) as Operation[];
 /** What each role may ask for (api-v2.md 1.11), written down apart from the table under test. */
 const MAY: Record<Role, readonly Operation[]> = {
   owner: EVERYTHING,
-  admin: EVERYTHING,
+  admin: EVERYTHING.filter((operation) => !["exportTailnet", "importTailnet"].includes(operation)),
   "it-admin": [
     ...READING,
     ...DEVICE_WRITING,
@@ -175,6 +177,8 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   approveUser: ["users"],
   suspendUser: ["users"],
   restoreUser: ["users"],
+  exportTailnet: [],
+  importTailnet: [],
   ...RESOURCE_NEEDS,
 };
 
@@ -234,7 +238,13 @@ describe("the table of operations", () => {
       const [method, path, body] = REQUESTS[operation];
       const { status } = await api(path, { method, body, token });
       const needs = NEEDS[operation];
-      const isForUsers = ["createUserInvites", "deleteUserInvite", "resendUserInvite"].includes(operation);
+      const isForUsers = [
+        "createUserInvites",
+        "deleteUserInvite",
+        "resendUserInvite",
+        "exportTailnet",
+        "importTailnet",
+      ].includes(operation);
       const isAdmitted = !isForUsers && (needs.length === 0 || needs.some((need) => grants.includes(need)));
       // Of the kinds of keys, the request is about auth keys.
       const isRefusedLater = operation === "createKey" && !grants.includes("auth_keys");

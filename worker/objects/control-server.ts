@@ -134,6 +134,13 @@ export class ControlServer {
     }
   }
 
+  /** Lets go of everybody: the tailnet becomes another one. */
+  closeAll(): void {
+    for (const socket of this.#ports.ctx.getWebSockets())
+      this.#drop(this.#connectionOf(socket), 1012, "server restarts");
+    this.#sessions = undefined;
+  }
+
   /** Whether anybody is connected. */
   hasConnections(): boolean {
     return this.#ports.ctx.getWebSockets().length > 0;

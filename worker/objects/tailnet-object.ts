@@ -17,13 +17,21 @@ import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import { type KeySet, TokenIssuer } from "../runtime/token-issuer.ts";
+import { importEntries } from "../tailnet/audit/audit-changes.ts";
+import type { AuditEvent } from "../tailnet/audit/audit-event.ts";
+import type { Change } from "../tailnet/change.ts";
+import type { Actor } from "../tailnet/entities/actor.ts";
 import { isServed } from "../tailnet/entities/node.ts";
 import { tailnetIdOf } from "../tailnet/entities/tailnet-id.ts";
 import { describeFault } from "../tailnet/stored-policy.ts";
 import { nodeByKey } from "../tailnet/tailnet.ts";
 import { type AdministrationCall, administer } from "./administration/administration.ts";
 import { type AdministrationLimits, administrationLimits } from "./administration/limits.ts";
+import type { TransferPort } from "./administration/resource-context.ts";
 import { ControlServer } from "./control-server.ts";
+
+/** Under this key lies the digest of the file that was imported. */
+const IMPORTED = "imported";
 
 /** One tailnet. */
 export class TailnetObject extends DurableObject<Env> {
@@ -138,9 +146,31 @@ export class TailnetObject extends DurableObject<Env> {
         sessionKey,
         tailnetId,
         policyVersions: this.#policyVersions,
+        transferPort: this.#transferPort,
       },
       call,
     );
+  }
+
+  readonly #transferPort: TransferPort = {
+    keys: () => {
+      const { noise = "", session } = this.#store.privateKeys();
+      return session === undefined ? { noise } : { noise, session };
+    },
+    importedDigest: () => this.ctx.storage.kv.get<string>(IMPORTED),
+    replace: ({ digest, ...replacement }, actor) => {
+      this.#control.closeAll();
+      this.#store.replace(replacement, this.#importEntries(replacement.changes, actor));
+      this.ctx.storage.kv.put(IMPORTED, digest);
+      this.#runtime = undefined;
+      this.#noiseKeys = undefined;
+      this.#clock.wakeBy(Date.now()); // the deadlines are others now
+    },
+  };
+
+  #importEntries(changes: readonly Change[], actor: Actor): AuditEvent[] {
+    const groupId = () => toHex(randomBytes(16));
+    return importEntries(this.#tailnet().tailnet, changes, { actor, now: Date.now(), groupId });
   }
 
   #tailnet(): TailnetRuntime {

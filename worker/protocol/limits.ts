@@ -181,6 +181,8 @@ export const SERVICE_REPORT_MAX = 100;
 /** Characters of the texts of a Service, its annotations in all included. */
 export const SERVICE_MAX_TEXT = 16 << 10;
 
+/** A file that holds a whole tailnet. The platform takes 32 MiB from one part of the program to another. */
+export const TRANSFER_MAX = 24 << 20;
 /** Open invites of people, and those made by one request. */
 export const USER_INVITES_MAX = 1_000;
 export const USER_INVITES_AT_ONCE = 100;

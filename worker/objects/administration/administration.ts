@@ -16,6 +16,7 @@ import { PostureIntegrations } from "./posture-integrations.ts";
 import { type AdministrationPorts, ResourceContext } from "./resource-context.ts";
 import { Services } from "./services.ts";
 import { TailnetSettings } from "./tailnet-settings.ts";
+import { Transfer } from "./transfer.ts";
 import { UserInvites } from "./user-invites.ts";
 import { Users } from "./users.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -34,6 +35,7 @@ const RESOURCES = {
   postureIntegrations: PostureIntegrations,
   services: Services,
   tailnetSettings: TailnetSettings,
+  transfer: Transfer,
   userInvites: UserInvites,
   users: Users,
   webhooks: Webhooks,

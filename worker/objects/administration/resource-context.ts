@@ -2,6 +2,7 @@
 import type { AuditLog } from "../../../db/audit-log.ts";
 import type { LogStreamStates } from "../../../db/log-stream-states.ts";
 import type { PolicyVersions } from "../../../db/policy-versions.ts";
+import type { Replacement } from "../../../db/replace-tailnet.ts";
 import type { Settings } from "../../env.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
 import type { Decision } from "../../tailnet/change.ts";
@@ -22,6 +23,24 @@ export interface AdministrationPorts {
   /** Public id of the tailnet, `T…CNTRL`. */
   readonly tailnetId: string;
   readonly policyVersions: PolicyVersions;
+  readonly transferPort: TransferPort;
+}
+
+/** How the object is read and replaced as a whole. */
+export interface TransferPort {
+  /** The tailnet's own keys. */
+  keys(): TransferredKeys;
+  /** Digest of the file that was imported; undefined: none was. */
+  importedDigest(): string | undefined;
+  /** Becomes another tailnet, all of it or nothing. Whoever is connected is let go of. */
+  replace(replacement: Replacement & { readonly digest: string }, actor: Actor): void;
+}
+
+/** The tailnet's own keys, hex. */
+export interface TransferredKeys {
+  readonly noise: string;
+  /** Absent: people at browsers sign in anew. */
+  readonly session?: string;
 }
 
 /** One call: who makes it, and what it works on. */
@@ -32,6 +51,7 @@ export class ResourceContext {
   readonly limits: AdministrationLimits;
   readonly tailnetId: string;
   readonly policyVersions: PolicyVersions;
+  readonly transferPort: TransferPort;
   readonly #runtime: TailnetRuntime;
 
   constructor(ports: AdministrationPorts, actor: Actor) {
@@ -41,6 +61,7 @@ export class ResourceContext {
     this.limits = ports.limits;
     this.tailnetId = ports.tailnetId;
     this.policyVersions = ports.policyVersions;
+    this.transferPort = ports.transferPort;
     this.#runtime = ports.runtime;
   }
 

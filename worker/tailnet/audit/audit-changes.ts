@@ -38,6 +38,19 @@ export function auditChanges(
   return entries.map((entry) => ({ ...common, ...bounded(entry) }));
 }
 
+/** What an import means for the audit log: one entry, in the name of whoever imports. */
+export function importEntries(
+  tailnet: Tailnet,
+  changes: readonly Change[],
+  { actor, now, groupId }: AuditContext,
+): AuditEvent[] {
+  const count = (type: Change["type"]) => changes.filter((change) => change.type === type).length;
+  const target = { id: "", name: "", type: "TAILNET", property: "IMPORT" } as const;
+  const after = { users: count("user-put"), devices: count("node-put") };
+  const who = describeActor(tailnet, [], actor);
+  return [{ at: now, groupId: groupId(), origin: originOf(actor), actor: who, target, action: "CREATE", after }];
+}
+
 function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
   switch (change.type) {
     case "node-put":

@@ -105,6 +105,8 @@ export const OPERATIONS = {
 
   listConfigurationAuditLogs: ["logs:configuration:read"],
   listNetworkFlowLogs: ["logs:network:read"],
+  exportTailnet: AUTHENTICATED,
+  importTailnet: AUTHENTICATED,
   getLogStream: ["log_streaming:read"],
   getLogStreamStatus: ["log_streaming:read"],
   setLogStream: ["log_streaming"],
@@ -121,6 +123,9 @@ export const OPERATIONS = {
 
 /** What users alone may do: a program can not vouch for a person (api-v2.md 2.10). */
 const USERS_ALONE: readonly string[] = ["createUserInvites", "deleteUserInvite", "resendUserInvite"];
+
+/** What the owner alone may do: the file that is moved is the tailnet itself. */
+const OWNER_ALONE: readonly string[] = ["exportTailnet", "importTailnet"];
 
 /** Id of an operation. */
 export type Operation = keyof typeof OPERATIONS;
@@ -193,6 +198,7 @@ export function reachOf(actor: Actor, permission: Permission): Reach {
 
 /** How far an actor's right to an operation goes: the farthest of its permissions. */
 export function reachOfOperation(actor: Actor, operation: Exclude<Operation, PublicOperation>): Reach {
+  if (OWNER_ALONE.includes(operation)) return actor.kind === "user" && actor.user.role === "owner" ? "all" : "none";
   if (actor.kind !== "user" && USERS_ALONE.includes(operation)) return "none";
   const permissions: typeof AUTHENTICATED | readonly Permission[] = OPERATIONS[operation];
   if (permissions === AUTHENTICATED) return "all";

@@ -25,6 +25,7 @@ import { contactRoutes } from "./tailnet/contacts.ts";
 import { dnsRoutes } from "./tailnet/dns.ts";
 import { serviceRoutes } from "./tailnet/services.ts";
 import { settingsRoutes } from "./tailnet/settings.ts";
+import { transferRoutes } from "./tailnet/transfer.ts";
 import { userInviteRoutes } from "./users/user-invites.ts";
 import { userRoutes } from "./users/users.ts";
 
@@ -61,7 +62,14 @@ apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", aclPreviewRoutes);
 apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
-for (const routes of [dnsRoutes, settingsRoutes, contactRoutes, postureIntegrationRoutes, serviceRoutes])
+for (const routes of [
+  transferRoutes,
+  dnsRoutes,
+  settingsRoutes,
+  contactRoutes,
+  postureIntegrationRoutes,
+  serviceRoutes,
+])
   apiRoutes.route("/", routes);
 apiRoutes.route("/", webhookRoutes);
 apiRoutes.route("/", loggingRoutes);
