@@ -17,6 +17,14 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "measure the relays and STUN servers of a DERP map as a client would",
     load: async () => (await import("./derp-check/command.ts")).derpCheckCommand,
   },
+  export: {
+    summary: "write a whole tailnet to a file",
+    load: async () => (await import("./transfer/export-command.ts")).exportCommand,
+  },
+  import: {
+    summary: "make a new tailnet that of a file or of a headscale database",
+    load: async () => (await import("./transfer/import-command.ts")).importCommand,
+  },
   doctor: {
     summary: "find out why a client cannot reach its control server",
     load: async () => (await import("./doctor/command.ts")).doctorCommand,

@@ -56,7 +56,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
 
   // The agent: one program, whose roles know nothing of each other; but a gateway can carry a STUN server along.
   "agent/main.ts": {
-    uses: ["agent", "agent/gateway", "agent/stun", "agent/controller", "agent/doctor", "agent/derp-check"],
+    uses: [
+      "agent",
+      "agent/gateway",
+      "agent/stun",
+      "agent/controller",
+      "agent/doctor",
+      "agent/derp-check",
+      "agent/transfer",
+    ],
     packages: ANY,
   },
   agent: { uses: ["worker/protocol"], packages: ANY },
@@ -64,6 +72,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "agent/stun": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/controller": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/derp-check": { uses: ["agent", "worker/protocol"], packages: ANY },
+  "agent/transfer": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/doctor": { uses: ["agent", "worker/protocol"], packages: ANY },
 
   // What builds, starts and tests the program runs it as others do; of its code it may use what is pure.

@@ -89,12 +89,13 @@ export function withImporter(
 
 /** The changes that make an empty tailnet this one; refused when it could not live. */
 export function adoptTailnet(given: TransferredTailnet): Decision<null> {
-  const problem = problemOf(given);
-  if (problem !== undefined) return refused({ reason: "invalid", detail: problem });
+  const parsed = parsePolicy(given.policy.text);
+  const problem = parsed.ok ? problemOf(given) : describeProblem(parsed.problems[0]);
+  if (!parsed.ok || problem !== undefined) return refused({ reason: "invalid", detail: problem ?? "policy file: invalid" });
   return decided(null, [
     { type: "settings-put", settings: given.settings },
     { type: "counters-put", counters: given.counters },
-    { type: "policy-put", policy: given.policy },
+    { type: "policy-put", policy: given.policy, compiled: parsed.policy },
     ...given.users.map((user): Change => ({ type: "user-put", user })),
     ...given.nodes.map((node): Change => ({ type: "node-put", node })),
     ...given.authKeys.map((key): Change => ({ type: "auth-key-put", key })),
@@ -105,12 +106,12 @@ export function adoptTailnet(given: TransferredTailnet): Decision<null> {
   ]);
 }
 
+function describeProblem(problem: PolicyProblem | undefined): string {
+  if (problem === undefined) return "policy file: invalid";
+  return `policy file: line ${problem.line}, column ${problem.column}: ${problem.message}`;
+}
+
 function problemOf(given: TransferredTailnet): string | undefined {
-  const parsed = parsePolicy(given.policy.text);
-  if (!parsed.ok) {
-    const [first] = parsed.problems;
-    return `policy file: ${first === undefined ? "invalid" : `line ${first.line}, column ${first.column}: ${first.message}`}`;
-  }
   if (given.users.filter(({ role }) => role === "owner").length !== 1) return "users: there must be one owner";
   const users = new Set(given.users.map(({ id }) => id));
   const credentials = new Set(given.credentials.map(({ id }) => id));
