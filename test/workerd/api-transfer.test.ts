@@ -149,9 +149,10 @@ describe("a bad file", () => {
   const edit =
     (kind: string, change: (record: Record<string, unknown>) => object): Edit =>
     (lines) =>
-      lines.map((line) =>
-        line.kind === kind ? { kind: line.kind, record: { ...line.record, ...change(line.record) } } : line,
-      ) as TransferLine[];
+      lines.map((line): TransferLine => {
+        if (line.kind !== kind) return line;
+        return { kind: line.kind, record: { ...line.record, ...change(line.record) } };
+      });
   const without =
     (kind: string): Edit =>
     (lines) =>

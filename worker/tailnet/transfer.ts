@@ -1,13 +1,13 @@
 // A whole tailnet as it is carried to another deployment: what an export holds, and what it takes to become one.
 
-import { parsePolicy } from "../policy/parse.ts";
+import { type PolicyProblem, parsePolicy } from "../policy/parse.ts";
 import type { Change, Counters, PolicyVersion } from "./change.ts";
 import { type Decision, decided, refused } from "./change.ts";
 import { offline } from "./commands/nodes/presence.ts";
 import type { UserActor } from "./entities/actor.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
-import type { RecordPut } from "./entities/configuration/collections.ts";
+import type { CollectionName, Collections, RecordPut } from "./entities/configuration/collections.ts";
 import type { Node } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
 import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
@@ -46,15 +46,17 @@ export function toTransferred(tailnet: Tailnet, now: number): TransferredTailnet
     credentials: [...tailnet.credentials.values()],
     accessTokens: [...tailnet.accessTokens.values()],
     records: collections.flatMap((collection) =>
-      [...records[collection].values()].map(
-        (record) => ({ collection, record }) as Pick<RecordPut, "collection" | "record">,
-      ),
+      [...records[collection].values()].map((record) => toRecord(collection, record)),
     ),
     settings,
     counters,
     policy: { text, isDefault, savedAt, author },
     primaries: [...tailnet.engine.primaries()].map(([prefix, nodeId]) => ({ prefix, nodeId })),
   };
+}
+
+function toRecord(collection: CollectionName, record: Collections[CollectionName]) {
+  return { collection, record } as Pick<RecordPut, "collection" | "record">;
 }
 
 /** Why nothing may be imported into a tailnet; undefined: it is new, with its first administrator alone. */
@@ -91,7 +93,8 @@ export function withImporter(
 export function adoptTailnet(given: TransferredTailnet): Decision<null> {
   const parsed = parsePolicy(given.policy.text);
   const problem = parsed.ok ? problemOf(given) : describeProblem(parsed.problems[0]);
-  if (!parsed.ok || problem !== undefined) return refused({ reason: "invalid", detail: problem ?? "policy file: invalid" });
+  if (!parsed.ok || problem !== undefined)
+    return refused({ reason: "invalid", detail: problem ?? "policy file: invalid" });
   return decided(null, [
     { type: "settings-put", settings: given.settings },
     { type: "counters-put", counters: given.counters },
