@@ -182,6 +182,27 @@ describe("what an administrator changes", () => {
     await node.stop();
   });
 
+  it("tags and DNS settings reach client and peers within a second", async () => {
+    const node = await started("changing");
+    await up(node);
+    const { nodeId } = await flarescale.api.deviceCalled("changing");
+    await flarescale.api.setPolicy({
+      tagOwners: { "tag:server": [] },
+      grants: [{ src: ["*"], dst: ["*"], ip: ["*"] }],
+    });
+    // A second, and as much again as a busy machine takes to ask the client what it knows.
+    const atOnce = { timeoutMs: 3_000 };
+    await flarescale.api.setTags(nodeId, ["tag:server"]);
+    await node.untilStatus("its tag", (status) => status.Self.Tags?.includes("tag:server") === true, atOnce);
+    await witness.untilPeer("changing", (peer) => peer.Tags?.includes("tag:server") === true, atOnce);
+    await flarescale.api.request("POST", "/tailnet/-/dns/searchpaths", { searchPaths: ["corp.example.com"] });
+    const hasPath = async () => (await node.run(["dns", "status"])).includes("corp.example.com");
+    await until("its search path", hasPath, atOnce);
+    await flarescale.api.request("POST", "/tailnet/-/dns/searchpaths", { searchPaths: [] });
+    await until("the search path is gone", async () => !(await hasPath()), atOnce);
+    await node.stop();
+  });
+
   it("two nodes of one host name get names of their own", async () => {
     const one = await started("namesake");
     await up(one);
