@@ -7,12 +7,12 @@ import { forNode } from "./asking-node.ts";
 import { json, text } from "./control-endpoint.ts";
 
 /** Keeps what a user did. */
-export const auditLog = forNode((node, body, { runtime, reportLimit, now }) => {
+export const auditLog = forNode((node, body, { runtime, limits, now }) => {
   const action = readString(body, "Action") ?? "";
   const details = readString(body, "Details") ?? "";
   if (!/^[A-Z_]+$/.test(action) || action.length > REPORT_ACTION_MAX) throw new MalformedRequest("Action is missing");
   if (details.length > REPORT_DETAILS_MAX) throw new MalformedRequest("Details are too long");
-  const wait = reportLimit.take(node.machineKey, now);
+  const wait = limits.reports.take(node.machineKey, now);
   if (wait > 0) return text(429, "too many reports", [["retry-after", String(wait)]]);
   runtime.execute({ kind: "node", nodeKey: node.nodeKey }, () => reportAction(node, action, details));
   return json({});

@@ -6,7 +6,7 @@ import { EMPTY, utf8 } from "../protocol/bytes.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import type { TokenIssuer } from "../runtime/token-issuer.ts";
-import type { RateLimit } from "./rate-limit.ts";
+import type { ControlLimits } from "./rate-limit.ts";
 
 /** A request that has arrived whole, with what the connection proves of its sender. */
 export interface ControlRequest {
@@ -26,9 +26,7 @@ export interface ControlContext {
   /** Issuer of identity tokens: the origin under which its documents lie. */
   readonly issuer: string;
   readonly now: number;
-  readonly registerLimit: RateLimit;
-  readonly tokenLimit: RateLimit;
-  readonly reportLimit: RateLimit;
+  readonly limits: ControlLimits;
   /** URL of the login page of a pending registration. */
   loginUrl(pendingId: string): string;
   /** URL of the page where a login over SSH is confirmed. */

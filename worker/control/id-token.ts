@@ -15,7 +15,7 @@ export const idToken = forNode((node, body, context) => {
     return text(400, `Audience must have 1 to ${TOKEN_AUDIENCE_MAX} characters`);
   }
   if (!isServed(node, now)) return text(403, "this device is not approved, or must log in again");
-  const wait = context.tokenLimit.take(node.machineKey, now);
+  const wait = context.limits.tokens.take(node.machineKey, now);
   if (wait > 0) return text(429, "too many tokens", [["retry-after", String(wait)]]);
   const claims = toIdentityClaims(runtime.tailnet, node, deployment, { issuer, audience, now });
   return json({ id_token: context.tokens.sign(claims, now) });

@@ -1,5 +1,6 @@
 // Limits how often somebody may ask for what costs work before anything is proved. Kept in memory: a wake forgives.
 import { isIPv4, parseAddress } from "../protocol/ip.ts";
+import { HANDSHAKE_RATE, REGISTER_RATE, REPORT_RATE, TOKEN_RATE } from "../protocol/limits.ts";
 
 /** How much is allowed: `burst` at once, and `perSecond` in the long run. */
 export interface Rate {
@@ -46,6 +47,14 @@ export class RateLimit {
     this.#buckets.set(asker, bucket);
     return bucket;
   }
+}
+
+/** The limits of one tailnet's control server: of handshakes by source, of the others by machine. */
+export class ControlLimits {
+  readonly handshakes = new RateLimit(HANDSHAKE_RATE);
+  readonly registrations = new RateLimit(REGISTER_RATE);
+  readonly tokens = new RateLimit(TOKEN_RATE);
+  readonly reports = new RateLimit(REPORT_RATE);
 }
 
 /** Who asks from an address: the IPv4 address, or the /64 of an IPv6 address, which one customer has to itself. */

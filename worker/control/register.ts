@@ -13,7 +13,7 @@ import { type ControlHandler, type ControlReply, json, text } from "./control-en
 export const register: ControlHandler = (request, context) => {
   const { runtime } = context;
   const { tailnetName, magicDnsSuffix } = context.deployment;
-  const waitSeconds = context.registerLimit.take(request.machineKey, context.now);
+  const waitSeconds = context.limits.registrations.take(request.machineKey, context.now);
   if (waitSeconds > 0) return text(429, "too many register requests", [["retry-after", String(waitSeconds)]]);
   const registration = {
     request: parseRegisterRequest(parseJsonObject(fromUtf8(request.body))),

@@ -9,7 +9,7 @@ import type { StreamBuffer } from "../connection/stream-buffer.ts";
 import { whyUseless } from "../connection/usefulness.ts";
 import { type ControlContext, type ControlReply, text } from "../control/control-endpoint.ts";
 import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
-import { RateLimit, sourceOf } from "../control/rate-limit.ts";
+import { ControlLimits, sourceOf } from "../control/rate-limit.ts";
 import { replyToWaiting } from "../control/waiting.ts";
 import type { Settings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
@@ -17,7 +17,7 @@ import { randomBytes } from "../platform/random.ts";
 import { EMPTY } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Http2Event } from "../protocol/http2/connection.ts";
-import { HANDSHAKE_RATE, REGISTER_RATE, REPORT_RATE, TOKEN_RATE, WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
+import { WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
@@ -41,10 +41,7 @@ export class ControlServer {
   readonly #ports: ControlServerPorts;
   readonly #connections = new Map<string, ControlConnection>();
   readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
-  readonly #registerLimit = new RateLimit(REGISTER_RATE);
-  readonly #tokenLimit = new RateLimit(TOKEN_RATE);
-  readonly #reportLimit = new RateLimit(REPORT_RATE);
-  readonly #handshakeLimit = new RateLimit(HANDSHAKE_RATE);
+  readonly #limits = new ControlLimits();
   #sessions: SessionIndex | undefined;
 
   constructor(ports: ControlServerPorts) {
@@ -66,7 +63,7 @@ export class ControlServer {
    * would share one bucket, and one peer could shut the others out. @returns 0, or seconds until it may
    */
   handshakeWait(remoteAddress: string, now: number): number {
-    return remoteAddress === "" ? 0 : this.#handshakeLimit.take(sourceOf(remoteAddress), now);
+    return remoteAddress === "" ? 0 : this.#limits.handshakes.take(sourceOf(remoteAddress), now);
   }
 
   /** Answers the upgrade: the handshake, then a socket whose first bytes are its response (control-protocol.md 1.4). */
@@ -261,9 +258,7 @@ export class ControlServer {
       tokens,
       issuer: origin,
       now: Date.now(),
-      registerLimit: this.#registerLimit,
-      tokenLimit: this.#tokenLimit,
-      reportLimit: this.#reportLimit,
+      limits: this.#limits,
       loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
       sshCheckUrl: (checkId) => `${origin}/ssh/${checkId}`,
     };

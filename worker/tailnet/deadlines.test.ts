@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { DAY, MINUTE, SECOND, TestTailnet } from "../../test/support/tailnet-builder.ts";
 import { authorizeNode, setKeyExpiryDisabled } from "./commands/nodes/administer-node.ts";
 import { OFFLINE_GRACE_MS } from "./commands/nodes/presence.ts";
-import { EPHEMERAL_GRACE_MS, nextDeadline } from "./deadlines.ts";
+import { deadlineOfChanges, EPHEMERAL_GRACE_MS, nextDeadline } from "./deadlines.ts";
 import type { Node } from "./entities/node.ts";
 import { PENDING_LIFETIME_MS } from "./entities/pending-registration.ts";
 import type { User } from "./entities/user.ts";
@@ -204,5 +204,18 @@ describe("nextDeadline", () => {
     t.disconnect(node);
     passToDeadline();
     expect(t.node(node).isOnline).toBe(false);
+  });
+});
+
+describe("deadlineOfChanges", () => {
+  it("is the earliest that they bring, so that the object wakes in time without looking at all of the tailnet", () => {
+    t.register({ machine: 3, key: 3 });
+    expect(deadlineOfChanges(t.changes)).toBe(t.now + PENDING_LIFETIME_MS);
+    t.connect(node);
+    expect(deadlineOfChanges(t.changes)).toBe(t.node(node).keyExpiresAt);
+    t.disconnect(node);
+    expect(deadlineOfChanges(t.changes)).toBe(t.now + OFFLINE_GRACE_MS);
+    t.apply([{ type: "settings-put", settings: t.tailnet.settings }]);
+    expect(deadlineOfChanges(t.changes)).toBe(Number.POSITIVE_INFINITY);
   });
 });
