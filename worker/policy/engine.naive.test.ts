@@ -27,7 +27,9 @@ const tailnet = fc
   // `*` with a posture lists routes, and with one over node addresses also nodes that fail the posture; the engine tells
   // routes and nodes apart there, the twin does not.
   .filter(
-    ({ text, nodes }) => !text.includes("srcPosture") || !nodes.some(({ routes }) => routes.includes("100.64.0.4/30")),
+    ({ text, nodes }) =>
+      !text.includes("srcPosture") ||
+      !nodes.some(({ routes }) => routes.includes("100.64.0.4/30") || routes.includes("fd7a:115c:a1e0::4/126")),
   )
   .map(({ text, users, nodes, old }) => {
     const policy = parsed(text);

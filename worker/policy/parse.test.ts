@@ -66,6 +66,7 @@ describe("messages of our own", () => {
     ],
     [acl({ srcPosture: ["posture:x"] }), 'posture not found: "posture:x"'],
     [grant({ ip: ["tcp:80:90"] }), 'port range "80:90": invalid first integer'],
+    [grant({ app: { "a.com/b": [] }, dst: ["autogroup:admin"] }), "cannot use app grants with autogroup:admin"],
     [ssh({ src: ["*"] }), '[ssh] invalid src "*"'],
     [ssh({ dst: ["*"] }), 'invalid dst "*"'],
     [ssh({ src: ["tag:a"], dst: ["autogroup:self"] }), "[ssh] tags in src can only be used with tags in dst"],

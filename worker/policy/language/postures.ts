@@ -30,7 +30,7 @@ export function readPostures(node: Node | undefined, problems: Problems): Readon
   return postures;
 }
 
-const ATTRIBUTE = "([A-Za-z][A-Za-z0-9_-]*:[A-Za-z0-9_.-]+)";
+const ATTRIBUTE = "([A-Za-z][A-Za-z0-9_-]*:[A-Za-z0-9_.:-]+)";
 const COMPARISON = new RegExp(`^${ATTRIBUTE}\\s*(==|!=|<=|>=|<|>)\\s*(.+)$`);
 const MEMBERSHIP = new RegExp(`^${ATTRIBUTE}\\s+(IN|NOT IN)\\s*\\[(.*)\\]$`);
 const PRESENCE = new RegExp(`^${ATTRIBUTE}\\s+(IS SET|NOT SET)$`);

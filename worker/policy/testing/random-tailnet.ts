@@ -6,7 +6,18 @@ import type { PolicyNode, PolicyUser, Role } from "../engine.ts";
 const LOGINS = ["ann@example.com", "bob@example.com", "eve@example.org"];
 const TAGS = ["tag:a", "tag:b", "tag:router", "tag:exit"];
 const ROLES: readonly Role[] = ["owner", "admin", "member", "auditor"];
-const ROUTES = ["10.1.0.0/16", "10.1.2.0/24", "192.168.0.0/24", "0.0.0.0/0", "::/0", "8.8.8.0/24", "100.64.0.4/30"];
+const ROUTES = [
+  "10.1.0.0/16",
+  "10.1.2.0/24",
+  "192.168.0.0/24",
+  "0.0.0.0/0",
+  "::/0",
+  "8.8.8.0/24",
+  "100.64.0.4/30",
+  "fd7a:115c:a1e0:b1a::/64",
+  "2001:db8::/32",
+  "fd7a:115c:a1e0::4/126",
+];
 
 const SOURCES = [
   "*",
@@ -25,6 +36,12 @@ const SOURCES = [
   "10.1.2.0/24",
   "100.64.0.0/29",
   "autogroup:danger-all",
+  "autogroup:owner",
+  "autogroup:auditor",
+  "fd7a:115c:a1e0:b1a::7:0/112",
+  "100.64.0.2-100.64.0.5",
+  "ipset:mix",
+  "autogroup:shared",
 ];
 const SELF_SOURCES = [...LOGINS, "group:g", "autogroup:member", "autogroup:admin"];
 const DESTINATIONS = [
@@ -43,8 +60,25 @@ const DESTINATIONS = [
   "ipset:mix",
   "10.1.0.0/16",
   "8.8.8.8",
+  "user:*@example.com",
+  "fd7a:115c:a1e0:b1a::/64",
+  "fd7a:115c:a1e0::2-fd7a:115c:a1e0::6",
+  "2001:db8:1::/48",
+  "ipset:rest",
+  "100.64.0.4/30",
 ];
-const ROUTED = ["10.1.0.0/16", "10.1.2.0/24", "net", "autogroup:internet", "192.168.0.0/24"];
+const ROUTED = [
+  "*",
+  "ipset:rest",
+  "fd7a:115c:a1e0:b1a::/64",
+  "100.64.0.4/30",
+  "tag:a",
+  "10.1.0.0/16",
+  "10.1.2.0/24",
+  "net",
+  "autogroup:internet",
+  "192.168.0.0/24",
+];
 const APP = { "example.com/cap": [{ level: 1 }], "tailscale.com/cap/drive": [{ shares: ["*"] }] };
 
 const some = <T>(values: readonly T[], max = 2) =>
@@ -64,7 +98,12 @@ const selfGrant = fc
   .record({ src: some(SELF_SOURCES), dst: some([...DESTINATIONS.slice(1, 6)], 1), srcPosture: postures })
   .map(({ dst, ...rule }) => ({ ...rule, dst: [...dst, "autogroup:self"], ip: ["*"], app: APP }));
 const viaGrant = fc
-  .record({ src: some(SOURCES), dst: some(ROUTED), via: some(["tag:router", "tag:exit", "tag:a"]) })
+  .record({
+    src: some(SOURCES),
+    dst: some(ROUTED),
+    srcPosture: postures,
+    via: some(["tag:router", "tag:exit", "tag:a"]),
+  })
   .map((rule) => ({ ...rule, ip: ["tcp:443", "*"] }));
 const ssh = fc.record({
   action: fc.constantFrom("accept", "check"),
@@ -90,7 +129,10 @@ export const policyText: fc.Arbitrary<string> = fc
       ...sections,
       groups: { "group:g": group },
       hosts: { net: "192.168.0.0/24" },
-      ipsets: { "ipset:mix": ["100.64.0.2", "10.1.2.0/24", "100.64.0.5"] },
+      ipsets: {
+        "ipset:rest": ["add autogroup:internet", "add 10.0.0.0/8", "remove 10.1.2.0/25", "remove 8.8.8.8"],
+        "ipset:mix": ["100.64.0.2", "10.1.2.0/24", "100.64.0.5"],
+      },
       tagOwners: Object.fromEntries(TAGS.map((tag) => [tag, []])),
       postures: { "posture:up": ["custom:up"], "posture:mac": ["node:os == 'macos'"] },
     }),

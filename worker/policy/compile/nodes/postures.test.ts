@@ -9,6 +9,7 @@ const ATTRIBUTES = {
   "node:tsVersion": "1.80.2",
   "custom:managed": true,
   "custom:off": false,
+  "custom:team:level": 3,
   "falcon:ztaScore": 80,
 };
 
@@ -32,6 +33,7 @@ describe("conditions", () => {
     "custom:managed",
     "custom:managed == true",
     "custom:off == false",
+    "custom:team:level IN [3, 4]",
     "falcon:ztaScore >= 80",
     "falcon:ztaScore < 80.5",
     "node:tsVersion >= '1.80'",
