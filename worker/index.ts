@@ -20,10 +20,8 @@ const app = new Hono<{ Bindings: Env }>();
 app.onError(onError);
 app.notFound(onNotFound);
 // The schemas of the public API are most of what there is to evaluate; control connections need none of them.
-app.all("/api/v2/*", async (c) => {
-  const { api } = await import("./routes/api/v2/api.ts");
-  return await api.fetch(c.req.raw, c.env);
-});
+app.get("/api", (c) => answerByApi(c.req.raw, c.env));
+app.all("/api/v2/*", (c) => answerByApi(c.req.raw, c.env));
 app.use(requestId);
 app.route("/", keyRoutes);
 app.route("/", ts2021Routes);
@@ -35,5 +33,10 @@ app.route("/", approveRoutes);
 app.route("/", confirmSSHRoutes);
 app.route("/", inviteRoutes);
 app.route("/", signInRoutes);
+
+async function answerByApi(request: Request, env: Env): Promise<Response> {
+  const { api } = await import("./routes/api/v2/api.ts");
+  return await api.fetch(request, env);
+}
 
 export default app;

@@ -1,6 +1,7 @@
 // The policy file through the public API: representations, tags and preconditions, resets, what is refused and how.
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../worker/policy/authority.ts";
+import { formatHuJson } from "../../worker/policy/hujson/format.ts";
 import { toHex, utf8 } from "../../worker/protocol/bytes.ts";
 import { api, type Call, person } from "./support/api.ts";
 
@@ -63,13 +64,18 @@ describe("the policy file", () => {
     }
   });
 
-  it("has the SHA-256 of its text as tag, in quotes", async () => {
+  it("has the SHA-256 of its canonical form as tag, in quotes", async () => {
+    const tag = await tagOf(formatHuJson(HUJSON) as string);
     const written = await write(HUJSON);
-    expect(written.headers.get("etag")).toBe(await tagOf(HUJSON));
+    expect(written.headers.get("etag")).toBe(tag);
     for (const accept of ["application/json", "application/hujson"]) {
-      expect((await read({ headers: { accept } })).headers.get("etag")).toBe(await tagOf(HUJSON));
+      expect((await read({ headers: { accept } })).headers.get("etag")).toBe(tag);
     }
-    expect((await read({}, "?details=1")).headers.get("etag")).toBe(await tagOf(HUJSON));
+    expect((await read({}, "?details=1")).headers.get("etag")).toBe(tag);
+    const laidOut = formatHuJson(HUJSON) as string;
+    expect(laidOut).not.toBe(HUJSON);
+    expect((await write(laidOut)).headers.get("etag")).toBe(tag);
+    expect((await read()).text).toBe(laidOut);
   });
 
   it.each(["1", "true"])("comes with details for details=%s", async (details) => {

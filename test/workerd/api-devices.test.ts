@@ -252,7 +252,7 @@ describe("actions on a device", () => {
     expect(await get("/device/2")).toMatchObject({ keyExpiryDisabled: false, expires: "2023-11-14T22:13:20Z" });
   });
 
-  it.each([{}, { name: "" }, { name: null }, undefined])("follow the host name again after %j", async (body) => {
+  it.each([{}, { name: "" }, { name: null }])("follow the host name again after %j", async (body) => {
     await seed({ type: "node-put", node: node(3, { userId, name: "chosen", isNameFixed: true }) });
     expect((await post("/device/3/name", body)).status).toBe(200);
     expect((await get("/device/3")).name).toBe("host-3.tail.internal");
@@ -341,8 +341,15 @@ describe("routes of a device", () => {
     expect((await post("/device/2/routes", { routes: ["0.0.0.0/0"] })).json.enabledRoutes).toEqual(["0.0.0.0/0"]);
   });
 
-  it.each([{ routes: [] }, { routes: null }, {}, undefined])("are emptied by %j", async (body) => {
+  it.each([{ routes: [] }, { routes: null }, {}])("are emptied by %j", async (body) => {
     expect((await post("/device/1/routes", body)).json.enabledRoutes).toEqual([]);
+  });
+
+  it.each([undefined, " "])("stay when the body is missing: %j", async (body) => {
+    const before = await get("/device/1/routes");
+    const answer = await post("/device/1/routes", body);
+    expect([answer.status, answer.json]).toEqual([400, { message: "body: a JSON object is required" }]);
+    expect(await get("/device/1/routes")).toEqual(before);
   });
 
   it.each([

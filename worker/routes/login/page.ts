@@ -20,6 +20,11 @@ button { width: 100%; margin: .35rem 0; padding: .75rem; border: 1px solid var(-
 .warning { border-left: .25rem solid var(--danger); padding-left: .75rem; }
 .quiet button { width: auto; padding: .35rem .75rem; }
 code { overflow-wrap: anywhere; }
+pre { overflow-x: auto; }
+nav { display: flex; flex-wrap: wrap; gap: .5rem 1rem; }
+details { border-top: 1px solid var(--line); padding: .5rem 0; }
+summary { cursor: pointer; }
+details h3 { font-size: 1rem; margin-bottom: 0; }
 `;
 
 const HEADERS = {

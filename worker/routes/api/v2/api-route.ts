@@ -28,7 +28,13 @@ export interface Authorized {
 type RouteSpec = Omit<RouteConfig, "operationId" | "middleware" | "security" | "hide">;
 
 const ErrorBody = z
-  .object({ message: z.string().openapi({ example: "API token invalid" }) })
+  .object({
+    message: z.string().openapi({ example: "API token invalid" }),
+    data: z
+      .array(z.object({ user: z.string(), errors: z.array(z.string()) }))
+      .optional()
+      .openapi({ description: "Of a policy file whose tests fail: what was expected for whom." }),
+  })
   .openapi("Error", { description: "What every answer with status 400 or above holds." });
 
 /** A route for callers who may do `operation` by the table in access.ts. */
@@ -46,7 +52,7 @@ export function apiRoute<
       if (takesJson(spec)) await takeBodyAsJson(c);
       await next();
     }),
-    responses: { ...spec.responses, default: reply(ErrorBody, "Refused or failed") },
+    responses: { default: reply(ErrorBody, "Refused or failed"), ...spec.responses },
   });
 }
 
@@ -64,7 +70,7 @@ export function publicRoute<
       if (takesJson(spec)) await takeBodyAsJson(c);
       await next();
     }),
-    responses: { ...spec.responses, default: reply(ErrorBody, "Refused or failed") },
+    responses: { default: reply(ErrorBody, "Refused or failed"), ...spec.responses },
   });
 }
 

@@ -2,10 +2,13 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { readSettings } from "../../../env.ts";
 import { onError, onNotFound } from "../../../middleware/on-error.ts";
 import { requestId } from "../../../middleware/request-id.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
+import { type Description, withExamples } from "./description/document.ts";
+import { referencePage } from "./description/page.ts";
 import { deviceAttributeRoutes } from "./devices/device-attributes.ts";
 import { deviceInviteRoutes } from "./devices/device-invites.ts";
 import { deviceRouteRoutes } from "./devices/device-routes.ts";
@@ -51,7 +54,7 @@ const getOpenApi = publicRoute("getOpenApi", {
   responses: { 200: reply(z.looseObject({ openapi: z.string() }), "OpenAPI 3.1 document") },
 });
 
-apiRoutes.openapi(getOpenApi, (c) => c.json(describe() as { openapi: string }, 200));
+apiRoutes.openapi(getOpenApi, (c) => c.json({ ...describe() }, 200));
 
 apiRoutes.route("/", bootstrapRoutes);
 apiRoutes.route("/", deviceRoutes);
@@ -91,18 +94,21 @@ for (const [name, scheme] of [
   });
 }
 
-let description: ReturnType<typeof apiRoutes.getOpenAPI31Document> | undefined;
+let description: Description | undefined;
 
-function describe() {
-  description ??= apiRoutes.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: {
-      title: "flarescale API",
-      version: "2",
-      description: "Compatible with the Tailscale REST API v2. Every error is an object with a `message`.",
-    },
-    servers: [{ url: "/api/v2" }],
-  });
+/** The description; made once, and only when somebody asks for it. */
+function describe(): Description {
+  const document = () =>
+    apiRoutes.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: {
+        title: "flarescale API",
+        version: "2",
+        description: "Compatible with the Tailscale REST API v2. Every error is an object with a `message`.",
+      },
+      servers: [{ url: "/api/v2" }],
+    });
+  description ??= withExamples(document() as unknown as Description);
   return description;
 }
 
@@ -112,3 +118,6 @@ api.onError(onError);
 api.notFound(onNotFound);
 api.use(requestId);
 api.route("/api/v2", apiRoutes);
+// Generators of clients look for the description where the hosted service has it; JSON is YAML.
+api.get("/api/v2", (c) => (c.req.query("outputOpenapiSchema") === "true" ? c.json(describe()) : onNotFound(c)));
+api.get("/api", (c) => referencePage(c, describe(), readSettings(c.env).publicUrl || new URL(c.req.url).origin));

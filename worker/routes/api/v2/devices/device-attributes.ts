@@ -25,7 +25,7 @@ const AttributesSchema = z
   .openapi("DeviceAttributes");
 
 const setting = {
-  value: z.unknown().openapi({ description: "A string, an integer or a boolean." }),
+  value: z.union([z.string(), z.number(), z.boolean()]).openapi({ description: "A string, an integer or a boolean." }),
   expiry: z.string().nullish().openapi({ description: "RFC 3339; absent, empty or of the year 1: none." }),
 };
 const comment = z.string().max(COMMENT_MAX).nullish();

@@ -35,7 +35,8 @@ const credentialFields = {
 const description = z
   .string()
   .regex(/^[\p{L}\p{N} -]{0,50}$/u, "at most 50 letters, digits, blanks and hyphens")
-  .nullish();
+  .nullish()
+  .openapi({ pattern: "^[\\p{L}\\p{N} -]{0,50}$" }); // without the flag, which patterns of JSON Schema have no place for
 
 /** What a new key shall be. */
 export const CreateKeyRequest = z.object({

@@ -14,7 +14,7 @@ import { CreateKeyRequest, KeySchema, ReplaceKeyRequest, toKey } from "./key-sch
 const TAGS = ["Keys"];
 const params = z.object({ tailnet: TailnetName });
 const keyParams = params.extend({
-  keyId: z.string().openapi({ param: { name: "keyId", in: "path" }, example: "k123456CNTRL" }),
+  keyId: z.string().openapi({ param: { name: "keyId", in: "path" }, example: "k123456789aCNTRL" }),
 });
 
 const listKeys = apiRoute("listKeys", {

@@ -8,9 +8,10 @@ import { RateLimitException } from "../../../../middleware/on-error.ts";
 import { administrationOf } from "../../../../middleware/tailnet-for.ts";
 import type { Credentials } from "../../../../objects/administration/credentials.ts";
 import { describeRefusal } from "../../../../tailnet/refusal.ts";
+import { reply } from "../api-route.ts";
 
 /** A token as it is handed out. */
-export const TokenReply = z
+const TokenReply = z
   .object({
     access_token: z.string(),
     token_type: z.literal("Bearer"),
@@ -18,6 +19,17 @@ export const TokenReply = z
     scope: z.string(),
   })
   .openapi("AccessToken");
+
+/** A failure in both forms. */
+const TokenFailure = z
+  .object({ message: z.string(), error: z.string().optional(), error_description: z.string().optional() })
+  .openapi("AccessTokenError", { description: "An error of this API, which is one of RFC 6749 §5.2 too." });
+
+/** The answers of the token endpoints. */
+export const tokenReplies = {
+  200: reply(TokenReply, "A token for an hour"),
+  default: reply(TokenFailure, "Refused or failed"),
+};
 
 /** A form as the description shows it; the handlers read forms themselves. */
 export function form(properties: Readonly<Record<string, string>>, required: readonly string[]) {

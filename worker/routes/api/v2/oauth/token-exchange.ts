@@ -4,9 +4,9 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { readText } from "../../../../middleware/request-body.ts";
 import { administrationOf } from "../../../../middleware/tailnet-for.ts";
 import { TOKEN_FORM_MAX } from "../../../../protocol/limits.ts";
-import { publicRoute, reply } from "../api-route.ts";
+import { publicRoute } from "../api-route.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
-import { answerToken, answerUnproven, form, TokenReply } from "./oauth-answer.ts";
+import { answerToken, answerUnproven, form, tokenReplies } from "./oauth-answer.ts";
 import { verifyIdentityToken } from "./verify-identity-token.ts";
 
 const exchangeToken = publicRoute("exchangeToken", {
@@ -17,7 +17,7 @@ const exchangeToken = publicRoute("exchangeToken", {
   request: {
     body: form({ client_id: "Id of the federated identity.", jwt: "The issuer's token." }, ["client_id", "jwt"]),
   },
-  responses: { 200: reply(TokenReply, "A token for an hour") },
+  responses: tokenReplies,
 });
 
 /** What issuers publish, kept for as long as this Worker lives. */

@@ -4,8 +4,8 @@ import { readText } from "../../../../middleware/request-body.ts";
 import { administrationOf } from "../../../../middleware/tailnet-for.ts";
 import { fromBase64, fromUtf8 } from "../../../../protocol/bytes.ts";
 import { TOKEN_FORM_MAX } from "../../../../protocol/limits.ts";
-import { publicRoute, reply } from "../api-route.ts";
-import { answerToken, answerUnproven, failure, form, TokenReply } from "./oauth-answer.ts";
+import { publicRoute } from "../api-route.ts";
+import { answerToken, answerUnproven, failure, form, tokenReplies } from "./oauth-answer.ts";
 
 const requestToken = publicRoute("requestToken", {
   method: "post",
@@ -26,7 +26,7 @@ const requestToken = publicRoute("requestToken", {
       [],
     ),
   },
-  responses: { 200: reply(TokenReply, "A token for an hour") },
+  responses: tokenReplies,
 });
 
 /** Tokens for secrets. */

@@ -18,6 +18,9 @@ const params = z.object({ tailnet: TailnetName });
 
 /** Documented by hand: a policy file is checked by the policy language, not by a schema. */
 const file = { schema: { type: "object" as const, description: "A policy file." } };
+const fileOrTests = {
+  schema: { type: ["object", "array"] as ("object" | "array")[], description: "A policy file, or a list of tests." },
+};
 /** Content of an answer that is a policy file. */
 export const bothForms = { "application/json": file, [HUJSON]: file };
 /** The header of such an answer. */
@@ -78,7 +81,7 @@ const validatePolicyFile = apiRoute("validatePolicyFile", {
   summary: "Check a policy file, or run tests",
   description:
     "A policy file, whose tests are run too, or a list of tests for the file in force. Changes nothing; findings come with status 200.",
-  request: { params, body: { content: bothForms } },
+  request: { params, body: { content: { "application/json": fileOrTests, [HUJSON]: fileOrTests } } },
   responses: { 200: reply(Verdict, "What is wrong with the file") },
 });
 
