@@ -46,7 +46,7 @@ function exampleOf(operation: DescribedOperation, name: string): string {
 }
 
 /** The body of an endpoint's example with its type; undefined when it takes none. */
-export function exampleBody({ operation }: Endpoint): { type: string; body: unknown } | undefined {
+function exampleBody({ operation }: Endpoint): { type: string; body: unknown } | undefined {
   const [type, content] = Object.entries(operation.requestBody?.content ?? {}).at(-1) ?? [];
   if (type === undefined) return undefined;
   if (content?.example === undefined) throw new Error(`${operation.operationId} has no example of its body`);
