@@ -348,7 +348,7 @@ describe("routes of a device", () => {
   it.each([undefined, " "])("stay when the body is missing: %j", async (body) => {
     const before = await get("/device/1/routes");
     const answer = await post("/device/1/routes", body);
-    expect([answer.status, answer.json]).toEqual([400, { message: "body: a JSON object is required" }]);
+    expect([answer.status, answer.json]).toEqual([400, { message: "body: JSON is required" }]);
     expect(await get("/device/1/routes")).toEqual(before);
   });
 

@@ -2,7 +2,7 @@
 // JSON under any content type or none (api-v2.md 1.1).
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { concat, fromUtf8 } from "../protocol/bytes.ts";
+import { concat, fromUtf8, utf8 } from "../protocol/bytes.ts";
 import { API_BODY_MAX } from "../protocol/limits.ts";
 
 /** Reads a body of at most `limit` bytes. @throws HTTPException 413 */
@@ -24,18 +24,17 @@ export async function readText(request: Request, limit: number): Promise<string>
 }
 
 /**
- * Makes the request's body JSON for whatever reads it next. A missing one is a mistake: taken for `{}`, it would clear
- * what operations replace whole. @throws HTTPException 400, 413
+ * Makes the request's body JSON for whatever reads it next. A missing one becomes `{}` where none is required; elsewhere
+ * it is a mistake: taken for `{}`, it would clear what operations replace whole. @throws HTTPException 400, 413
  */
-export async function takeBodyAsJson(c: Context): Promise<void> {
+export async function takeBodyAsJson(c: Context, isRequired: boolean): Promise<void> {
   const body = await readBody(c.req.raw, API_BODY_MAX);
-  if (fromUtf8(body.subarray(0, 16)).trim() === "" && body.length < 16) {
-    throw new HTTPException(400, { message: "body: a JSON object is required" });
-  }
+  const isBlank = body.length < 16 && fromUtf8(body).trim() === "";
+  if (isBlank && isRequired) throw new HTTPException(400, { message: "body: JSON is required" });
   const headers = new Headers(c.req.raw.headers);
   headers.set("content-type", "application/json");
   headers.delete("content-length");
-  c.req.raw = new Request(c.req.raw, { headers, body });
+  c.req.raw = new Request(c.req.raw, { headers, body: isBlank ? utf8("{}") : body });
 }
 
 function tooLarge(limit: number): HTTPException {

@@ -1,7 +1,7 @@
 // A tailnet that has what the examples of the API's description name (description/examples.ts), and the requests that they
 // make; for tests that walk over every operation.
 import type { DescribedOperation, Description } from "../../../worker/routes/api/v2/description/document.ts";
-import { PATH_EXAMPLES } from "../../../worker/routes/api/v2/description/examples.ts";
+import { EXAMPLES, PATH_EXAMPLES } from "../../../worker/routes/api/v2/description/examples.ts";
 import type { Change } from "../../../worker/tailnet/change.ts";
 import { hashSecret } from "../../../worker/tailnet/entities/secret-token.ts";
 import { api, type Call, node, person, seed } from "./api.ts";
@@ -64,7 +64,7 @@ export function exampleCall(endpoint: Endpoint, token: string): Call {
 }
 
 const EXAMPLE = PATH_EXAMPLES as Readonly<
-  Record<"deviceId" | "userId" | "keyId" | "endpointId" | "integrationId", string>
+  Record<"deviceId" | "userId" | "keyId" | "endpointId" | "integrationId" | "userInviteId" | "externalId", string>
 >;
 
 /** Puts what the examples name into the database, in place of what earlier ones have made of it. */
@@ -133,6 +133,37 @@ export async function seedExamples(): Promise<void> {
       },
     },
   ];
+  const { url, destinationType, token } = EXAMPLES.setLogStream.body;
+  changes.push(
+    {
+      type: "record-put",
+      collection: "user-invites",
+      record: {
+        id: EXAMPLE.userInviteId,
+        hash: "",
+        role: "member",
+        email: "",
+        inviterId: 1,
+        createdAt: Date.now(),
+        expiresAt: Date.now() + 86_400_000,
+      },
+    },
+    {
+      type: "record-put",
+      collection: "external-ids",
+      record: { id: EXAMPLE.externalId, isReusable: true, createdAt: Date.now() },
+    },
+    {
+      type: "record-put",
+      collection: "log-streams",
+      record: {
+        id: "configuration",
+        destination: destinationType,
+        settings: { url: url.replace(".com", ".invalid"), compressionFormat: "none" },
+        secrets: { token },
+      },
+    },
+  );
   await person(101, "member", { stableId: EXAMPLE.userId, loginName: "ann@example.com" });
   await seed(...changes);
 }

@@ -49,7 +49,7 @@ export function apiRoute<
     security: [{ bearer: [] }, { basic: [] }],
     middleware: createMiddleware<Authorized>(async (c, next) => {
       await authorize(c, operation);
-      if (takesJson(spec)) await takeBodyAsJson(c);
+      if (takesJson(spec)) await takeBodyAsJson(c, spec.request?.body?.required === true);
       await next();
     }),
     responses: { default: reply(ErrorBody, "Refused or failed"), ...spec.responses },
@@ -67,7 +67,7 @@ export function publicRoute<
     operationId: operation,
     security: [],
     middleware: createMiddleware(async (c, next) => {
-      if (takesJson(spec)) await takeBodyAsJson(c);
+      if (takesJson(spec)) await takeBodyAsJson(c, spec.request?.body?.required === true);
       await next();
     }),
     responses: { default: reply(ErrorBody, "Refused or failed"), ...spec.responses },

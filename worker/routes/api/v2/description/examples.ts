@@ -21,6 +21,9 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   serviceName: "svc:web",
   endpointId: "12345",
   userId: "uAbCdEfGhIjKCNTRL",
+  userInviteId: "12346",
+  logType: "configuration",
+  externalId: "01234567-89ab-4cde-8f01-23456789abcd",
 };
 
 const POLICY = `{
@@ -59,6 +62,7 @@ export const EXAMPLES = {
   setDeviceTags: { body: { tags: ["tag:web"] } },
   updateDeviceKey: { body: { keyExpiryDisabled: true } },
   setDeviceIp: { body: { ipv4: "100.64.0.99" } },
+  listDeviceInvites: {},
   listDeviceRoutes: {},
   setDeviceRoutes: { body: { routes: ["10.0.0.0/16", "0.0.0.0/0"] } },
   getDeviceAttributes: {},
@@ -101,6 +105,12 @@ export const EXAMPLES = {
   approveUser: {},
   suspendUser: {},
   restoreUser: {},
+  deleteUser: {},
+  listUserInvites: {},
+  createUserInvites: { body: [{ role: "member", email: "ben@example.com" }, { role: "auditor" }] },
+  getUserInvite: {},
+  deleteUserInvite: {},
+  resendUserInvite: {},
 
   listDnsNameservers: {},
   setDnsNameservers: { body: { dns: ["192.0.2.53", "2001:db8::53"] } },
@@ -155,6 +165,20 @@ export const EXAMPLES = {
 
   listConfigurationAuditLogs: { query: { ...RANGE, event: "NODE.CREATE" } },
   listNetworkFlowLogs: {},
+  getLogStream: {},
+  getLogStreamStatus: {},
+  setLogStream: {
+    body: {
+      destinationType: "splunk",
+      url: "https://http-inputs.example.com/services/collector/event",
+      token: "the token of the collector",
+      uploadPeriodMinutes: 5,
+      compressionFormat: "gzip",
+    },
+  },
+  deleteLogStream: {},
+  createAwsExternalId: { body: { reusable: true } },
+  validateAwsTrustPolicy: { body: { roleArn: "arn:aws:iam::123456789012:role/logs" } },
 
   listPostureIntegrations: {},
   createPostureIntegration: {
