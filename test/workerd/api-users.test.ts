@@ -40,6 +40,7 @@ it("shows a user with exactly its fields, by either id, and filters the list", a
   expect(await listed("")).toEqual(["owner", "admin", "member"]);
   expect(await listed("?role=admin&type=all")).toEqual(["admin"]);
   expect(await listed("?type=shared")).toEqual([]);
+  expect(await listed("?type=&role=")).toEqual(["owner", "admin", "member"]); // as the Terraform provider asks
   expect((await api("/tailnet/-/users?role=king", { token: admin.token })).status).toBe(400);
   expect((await api("/users/uUnknownCNTRL", { token: admin.token })).status).toBe(404);
 });

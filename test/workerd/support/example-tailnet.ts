@@ -5,7 +5,7 @@ import { PATH_EXAMPLES } from "../../../worker/routes/api/v2/description/example
 import type { RecordPut } from "../../../worker/tailnet/entities/configuration/collections.ts";
 import { hashSecret } from "../../../worker/tailnet/entities/secret-token.ts";
 import type { TrustCredential } from "../../../worker/tailnet/entities/trust-credential.ts";
-import { api, type Call, node, person, seed } from "./api.ts";
+import { api, type Call, node, person, policyPut, seed } from "./api.ts";
 
 /** An operation with where it is. */
 export interface Endpoint {
@@ -74,7 +74,7 @@ export async function seedExamples(): Promise<void> {
   const attributes = { "custom:tier": { value: "prod", expiresAt: null } };
   await person(101, "member", { stableId: EXAMPLE.userId, loginName: "ann@example.com" });
   await seed(
-    { type: "policy-put", policy: { text, isDefault: false, savedAt: 0, author: "" } },
+    policyPut(text),
     { type: "node-put", node: node(1, { stableId: EXAMPLE.deviceId, tags: ["tag:web"], attributes }) },
     { type: "credential-put", credential: CLIENT },
     ...[...SERVICES, ...INTEGRATIONS, ...INVITES].map((each) => ({ type: "record-put", ...each }) as RecordPut),

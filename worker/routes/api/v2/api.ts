@@ -7,7 +7,7 @@ import { onError, onNotFound } from "../../../middleware/on-error.ts";
 import { requestId } from "../../../middleware/request-id.ts";
 import { onInvalid, publicRoute, reply } from "./api-route.ts";
 import { bootstrapRoutes } from "./bootstrap.ts";
-import { type Description, withExamples } from "./description/document.ts";
+import { completed, type Description } from "./description/document.ts";
 import { referencePage } from "./description/page.ts";
 import { deviceAttributeRoutes } from "./devices/device-attributes.ts";
 import { deviceInviteRoutes } from "./devices/device-invites.ts";
@@ -108,7 +108,7 @@ function describe(): Description {
       },
       servers: [{ url: "/api/v2" }],
     });
-  description ??= withExamples(document() as unknown as Description);
+  description ??= completed(document() as unknown as Description);
   return description;
 }
 

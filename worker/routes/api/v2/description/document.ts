@@ -42,8 +42,9 @@ export interface Description {
   readonly components: { readonly schemas: Readonly<Record<string, DescribedSchema>> };
 }
 
-/** Writes the examples into a document that the schemas have made. */
-export function withExamples(document: Description): Description {
+/** Completes a document that the schemas have made: with the examples, and with null where an enumeration permits it. */
+export function completed(document: Description): Description {
+  permitNull(document);
   for (const operation of Object.values(document.paths).flatMap((path) => Object.values(path))) {
     const example: Example = EXAMPLES[operation.operationId];
     for (const parameter of operation.parameters ?? []) {
@@ -53,4 +54,14 @@ export function withExamples(document: Description): Description {
     for (const content of Object.values(operation.requestBody?.content ?? {})) content.example = example.body;
   }
   return document;
+}
+
+/** Enumerations that may be null have to list it: JSON Schema Validation 2020-12 §6.1.2. */
+function permitNull(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  const { type, enum: options } = value as { readonly type?: unknown; readonly enum?: unknown };
+  if (Array.isArray(type) && type.includes("null") && Array.isArray(options) && !options.includes(null)) {
+    options.push(null);
+  }
+  for (const inner of Object.values(value)) permitNull(inner);
 }

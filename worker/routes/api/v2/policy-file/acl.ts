@@ -18,9 +18,7 @@ const params = z.object({ tailnet: TailnetName });
 
 /** Documented by hand: a policy file is checked by the policy language, not by a schema. */
 const file = { schema: { type: "object" as const, description: "A policy file." } };
-const fileOrTests = {
-  schema: { type: ["object", "array"] as ("object" | "array")[], description: "A policy file, or a list of tests." },
-};
+const fileOrTests = { schema: { description: "A policy file, or a list of tests. Anything else is a finding." } };
 /** Content of an answer that is a policy file. */
 export const bothForms = { "application/json": file, [HUJSON]: file };
 /** The header of such an answer. */

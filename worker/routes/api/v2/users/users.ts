@@ -39,9 +39,10 @@ const listUsers = apiRoute("listUsers", {
   summary: "List users",
   request: {
     params: z.object({ tailnet: TailnetName }),
+    // The Terraform provider sends both, empty when it wants neither.
     query: z.object({
-      type: z.enum(["member", "shared", "all"]).optional(),
-      role: z.enum([...role.options, "all"]).optional(),
+      type: z.enum(["member", "shared", "all", ""]).optional(),
+      role: z.enum([...role.options, "all", ""]).optional(),
     }),
   },
   responses: { 200: reply(z.object({ users: z.array(UserDetails) }), "Users, oldest first") },
@@ -108,9 +109,9 @@ const deleteUser = apiRoute("deleteUser", {
 export const userRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 userRoutes.openapi(listUsers, async (c) => {
-  const { type = "member", role: wanted = "all" } = c.req.valid("query");
+  const { type, role: wanted } = c.req.valid("query");
   const users = type === "shared" ? [] : await c.var.administration.users.list();
-  const chosen = users.filter((user) => wanted === "all" || user.role === wanted);
+  const chosen = users.filter((user) => !wanted || wanted === "all" || user.role === wanted);
   return c.json({ users: chosen.map((user) => toDetails(user, c.var.tailnetId)) }, 200);
 });
 
