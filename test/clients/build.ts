@@ -154,6 +154,21 @@ export async function apiBinaries(): Promise<
   };
 }
 
+/** OpenTofu, for the Terraform provider's acceptance tests. */
+const openTofu: GoModule = {
+  name: "opentofu",
+  dir: join(here, "opentofu"),
+  binDir: join(here, "bin", "opentofu"),
+  stamps: {},
+  targets: [{ name: "tofu", package: "github.com/opentofu/opentofu/cmd/tofu" }],
+};
+
+/** Builds only OpenTofu (many minutes on an empty Go cache), when it is missing, and says where it is. @throws BuildError */
+export async function openTofuBinary(): Promise<string> {
+  await buildMissing(openTofu);
+  return join(openTofu.binDir, "tofu");
+}
+
 /** Builds only the load program of the bench, when it is missing, and says where it is. @throws BuildError */
 export async function loadBinary(): Promise<string> {
   const targets = current.targets.filter(({ name }) => name === "control-load");
