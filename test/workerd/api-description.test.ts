@@ -20,6 +20,7 @@ const REFUSED: Partial<Record<Operation, number>> = {
   exchangeToken: 401, // a token of an issuer is valid for minutes
   listNetworkFlowLogs: 404,
   resendContactVerification: 400, // no contact waits to be verified
+  importTailnet: 400, // the beginning of a file alone
   resendUserInvite: 400, // no mail is sent
   validateAwsTrustPolicy: 422, // no roles are taken on
 };

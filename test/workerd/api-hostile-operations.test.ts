@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
+import { TRANSFER_MAX } from "../../worker/protocol/limits.ts";
 import { OPERATIONS, type Operation } from "../../worker/routes/api/v2/access.ts";
 import type { DescribedSchema, Description } from "../../worker/routes/api/v2/description/document.ts";
 import { api, BOOTSTRAP_SECRET, type Call, person } from "./support/api.ts";
@@ -199,7 +200,7 @@ describe("what is too large", () => {
   it.each(operations)("is refused by %s", async (operationId) => {
     const endpoint = endpointOf(operationId);
     if (endpoint.operation.requestBody === undefined) return;
-    const body = new Uint8Array(11 << 20).fill(32);
+    const body = new Uint8Array((operationId === "importTailnet" ? TRANSFER_MAX : 10 << 20) + 1).fill(32);
     expect(await send(examplePath(endpoint), { ...callOf(endpoint), body }, true)).toBe(413);
     await expectUnchanged();
   });

@@ -32,6 +32,9 @@ const POLICY = `{
   "grants": [{"src": ["autogroup:member"], "dst": ["tag:web"], "ip": ["tcp:443"]}],
 }
 `;
+/** The beginning of an exported file; docs/move.md has the rest. */
+const TRANSFER =
+  '{"format":"flarescale-tailnet","version":1,"exportedAt":"2026-01-02T03:04:05Z","tailnet":"example.com","magicDnsSuffix":"tail.internal"}\n';
 const SERVICE = { name: "svc:web", ports: ["tcp:443"], comment: "The intranet", tags: ["tag:web"] };
 const RANGE = { start: "2026-01-01T00:00:00Z", end: "2026-01-02T00:00:00Z" };
 
@@ -131,6 +134,8 @@ export const EXAMPLES = {
     },
   },
 
+  exportTailnet: {},
+  importTailnet: { body: TRANSFER },
   getTailnetSettings: {},
   updateTailnetSettings: { body: { devicesApprovalOn: true, devicesKeyDurationDays: 90 } },
   listContacts: {},
