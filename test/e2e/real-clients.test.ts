@@ -1,10 +1,13 @@
 // The main promise: unmodified clients of several kinds and ages join through the gateway, see each other and talk, by
 // address and by name, through our relay and directly; and none of them has anything to complain about.
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientBinaries } from "../clients/build.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
+import { freeLoopbackPort } from "./support/local-http.ts";
 import { createNetwork, type Network } from "./support/netns.ts";
 import { Tailscaled, type TailscaledOptions } from "./support/tailscaled.ts";
 import { TsnetPeer } from "./support/tsnet-peer.ts";
@@ -13,11 +16,13 @@ import { startWebServer } from "./support/web-server.ts";
 
 let network: Network;
 let flarescale: Flarescale;
+let httpsPort: number;
 
 beforeAll(async () => {
   await clientBinaries();
   network = await createNetwork();
-  flarescale = await startFlarescale({ listen: network.hostAddress });
+  httpsPort = await freeLoopbackPort();
+  flarescale = await startFlarescale({ listen: network.hostAddress, httpsPort });
 });
 
 afterAll(async () => {
@@ -198,5 +203,25 @@ describe("clients without a TUN device", () => {
     expect(web.logErrors()).toEqual([]);
     await client.stop();
     await server.stop();
+  });
+
+  it("the WASM client looks for an https control server at port 443, whatever port its URL has (detail 5)", async () => {
+    let knocks = 0;
+    const port443 = createServer((socket) => {
+      knocks += 1;
+      socket.destroy();
+    });
+    await once(port443.listen(443, network.hostAddress), "listening");
+    const client = await WasmClient.start({
+      controlUrl: `https://${network.hostAddress}:${httpsPort}`,
+      authKey: flarescale.authKey,
+      hostname: "lost",
+      namespace: await network.attach("lost"),
+      trust: join(flarescale.stateDir, "gateway", "gateway-tls.pem"),
+    });
+    await client.child.until("it knocks at port 443", () => knocks > 0);
+    expect(client.netMap).toBeUndefined();
+    await client.stop();
+    port443.close();
   });
 });
