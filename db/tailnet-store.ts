@@ -223,6 +223,8 @@ export class TailnetStore {
       case "ssh-check-forgotten":
         this.#db.delete(schema.passedSSHChecks).where(eq(schema.passedSSHChecks.id, change.id)).run();
         return;
+      case "ssh-not-recorded":
+        return;
       case "policy-put":
         putPolicyVersion(this.#db, change.policy);
         return;

@@ -31,6 +31,7 @@ const ENDPOINTS: readonly (readonly [string, string, number, Json])[] = [
   ["POST", "/machine/update-health", 204, { Subsys: "router", Error: "" }],
   ["POST", "/machine/set-dns", 501, { Name: "_acme-challenge.laptop.tail.internal", Type: "TXT", Value: "x" }],
   ["POST", "/machine/audit-log", 200, { Action: "DISCONNECT_NODE", Details: "maintenance" }],
+  ["POST", "/machine/ssh/recording-failure", 403, { EventType: 1, SrcNode: 1 }],
   ["GET", "/machine/tka/bootstrap", 501, { Head: "" }],
   ["POST", "/machine/feature/query", 200, { Feature: "serve" }],
 ];
@@ -99,6 +100,39 @@ describe("a report for the audit log", () => {
     }
     expect(statuses[0]).toBe(200);
     expect(statuses.at(-1)).toBe(429);
+  });
+});
+
+describe("a report of a session that no recorder took", () => {
+  const report = async (more: Json = {}) => {
+    const body = { NodeKey: laptop.nodeKey, EventType: 1, SrcNode: 1, SSHUser: "root", LocalUser: "root", ...more };
+    return (await ask(client, "POST", "/machine/ssh/recording-failure", body)).status;
+  };
+
+  it("is taken while the policy has sessions on the device recorded, and read in the audit log", async () => {
+    const { user, token } = await ownerWithToken();
+    const administration = administrationOf(env, actorOf(user));
+    const before = (await administration.policyFile.get()).text;
+    const rule = { action: "check", src: ["autogroup:member"], dst: ["autogroup:self"], users: ["root"] };
+    const policy = { tagOwners: { "tag:recorder": [] }, ssh: [{ ...rule, recorder: ["tag:recorder"] }] };
+    expect(await administration.policyFile.set(JSON.stringify(policy), "*")).toMatchObject({ ok: true });
+    const since = new Date(Date.now() - 1_000).toISOString();
+    expect(await report()).toBe(201);
+    expect(await report({ EventType: 9 })).toBe(400);
+    const query = `start=${since}&end=${new Date(Date.now() + 60_000).toISOString()}`;
+    const { json } = await api(`/tailnet/-/logging/configuration?${query}`, { token });
+    expect(json.logs).toContainEqual(
+      expect.objectContaining({
+        origin: "NODE",
+        target: expect.objectContaining({ name: "laptop", property: "SSH_SESSION_RECORDING" }),
+        new: expect.objectContaining({ event: "rejected", sshUser: "root" }),
+      }),
+    );
+    const other = { EventType: 3, SrcNode: 1, NodeKey: device(2).nodeKey };
+    const path = "/machine/ssh/recording-failure";
+    for (let i = 0; i < REPORT_RATE.burst; i++) await ask(stranger, "POST", path, other);
+    expect(await ask(stranger, "POST", path, other)).toMatchObject({ status: 429 });
+    await administration.policyFile.set(before, "*");
   });
 });
 

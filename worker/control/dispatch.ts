@@ -19,6 +19,7 @@ import { map } from "./map.ts";
 import { register } from "./register.ts";
 import { setDeviceAttributes } from "./set-device-attr.ts";
 import { SSH_ACTION_PATH, sshAction } from "./ssh-action.ts";
+import { recordingFailure } from "./ssh-recording.ts";
 import { setDns, tailnetLock, webClient } from "./unavailable.ts";
 
 interface Endpoint {
@@ -35,6 +36,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   "/machine/set-dns": { method: "POST", handler: setDns, bodyMax: OTHER_BODY_MAX },
   "/machine/id-token": { method: "POST", handler: idToken, bodyMax: OTHER_BODY_MAX },
   "/machine/set-device-attr": { method: "PATCH", handler: setDeviceAttributes, bodyMax: OTHER_BODY_MAX },
+  "/machine/ssh/recording-failure": { method: "POST", handler: recordingFailure, bodyMax: OTHER_BODY_MAX },
   "/machine/audit-log": { method: "POST", handler: auditLog, bodyMax: OTHER_BODY_MAX },
   "/machine/feature/query": { method: "POST", handler: queryFeature, bodyMax: OTHER_BODY_MAX },
 };

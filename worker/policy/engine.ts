@@ -169,6 +169,12 @@ export class PolicyEngine {
     return record === undefined ? null : this.#state.ssh.policyOf(record);
   }
 
+  /** Tells whether some rule of ssh has sessions on the node recorded. */
+  recordsSSHOn(id: number): boolean {
+    const record = this.#state.record(id);
+    return record !== undefined && this.#state.ssh.records(record);
+  }
+
   /** The check that a login from one node on another must pass; null when no check rule allows it (policy.md 16.3). */
   sshCheckOf(source: number, destination: number, login: string): SSHCheck | null {
     const [from, to] = [this.#state.record(source), this.#state.record(destination)];

@@ -120,6 +120,9 @@ export const OTHER_BODY_MAX = 1 << 20;
 export const CONNECTION_BODIES_MAX = 20 << 20;
 /** Name of an account that somebody wants to log in to over SSH. Linux takes 32 characters. */
 export const SSH_LOCAL_USER_MAX = 256;
+/** Recorders that are kept of one report of an SSH session, and characters of each text. */
+export const SSH_RECORDING_MAX_ATTEMPTS = 10;
+export const SSH_RECORDING_MAX_TEXT = 512;
 /** Bodies of public HTTP requests. */
 export const API_BODY_MAX = 10 << 20;
 

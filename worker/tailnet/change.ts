@@ -1,6 +1,7 @@
 // Changes: what a command does to a tailnet, as data. They are stored first (db/tailnet-store.ts), then applied
 // (evolve.ts), then told to whom they concern (objects/). A record in a change is whole and replaces the one before.
 import type { Policy } from "../policy/parse.ts";
+import type { SSHRecordingReport } from "../protocol/control/ssh-recording.ts";
 import type { ApiToken } from "./entities/api-token.ts";
 import type { AuthKey } from "./entities/auth-key.ts";
 import type { RecordPut, RecordRemoved } from "./entities/configuration/collections.ts";
@@ -54,6 +55,8 @@ export type Change =
   | { readonly type: "ssh-check-passed"; readonly passed: PassedSSHCheck }
   | { readonly type: "ssh-check-forgotten"; readonly id: string }
   /** A policy file with what it compiled to, so that it is compiled once. */
+  /** For the audit log alone. */
+  | { readonly type: "ssh-not-recorded"; readonly id: NodeId; readonly report: SSHRecordingReport }
   | { readonly type: "policy-put"; readonly policy: PolicyVersion; readonly compiled: Policy }
   | RecordPut
   | RecordRemoved

@@ -82,6 +82,8 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
     case "ssh-check-forgotten":
       tailnet.passedSSHChecks.delete(change.id);
       break;
+    case "ssh-not-recorded":
+      break;
     case "policy-put":
       putPolicy(tailnet, change.policy, change.compiled, effects);
       break;

@@ -38,8 +38,10 @@ export interface SSHAction {
   readonly onRecordingFailure?: SSHRecordingFailure;
 }
 
-/** What to do when no recorder can be reached; without it the session goes on unrecorded. */
+/** What to do when no recorder can be reached; without messages the session goes on unrecorded. */
 export interface SSHRecordingFailure {
+  /** Where the node tells of it, over its control connection. */
+  readonly NotifyURL?: string;
   readonly RejectSessionWithMessage?: string;
   readonly TerminateSessionWithMessage?: string;
 }

@@ -8,7 +8,7 @@ import type { Actor } from "../entities/actor.ts";
 import { nodeByKey, type Tailnet } from "../tailnet.ts";
 import type { AuditActor, AuditEntry, AuditEvent } from "./audit-event.ts";
 import { accessTokenEntries, credentialEntries, keyEntries, tokenEntries } from "./key-entries.ts";
-import { nodeEntries, nodeRemovedEntries, nodeReportEntries } from "./node-entries.ts";
+import { nodeEntries, nodeRemovedEntries, nodeReportEntries, recordingEntries } from "./node-entries.ts";
 import { recordEntries, recordRemovedEntries } from "./record-entries.ts";
 import { policyEntries, settingsEntries } from "./tailnet-entries.ts";
 import { userEntries, userRemovedEntries } from "./user-entries.ts";
@@ -71,6 +71,8 @@ function entriesOf(tailnet: Tailnet, change: Change): readonly AuditEntry[] {
       return credentialEntries(tailnet.credentials.get(change.credential.id), change.credential);
     case "access-token-put":
       return accessTokenEntries(tailnet.accessTokens.get(change.token.id), change.token);
+    case "ssh-not-recorded":
+      return recordingEntries(tailnet.nodes, change);
     case "policy-put":
       return policyEntries(tailnet.policy, change.policy);
     case "settings-put":

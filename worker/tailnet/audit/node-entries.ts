@@ -1,5 +1,6 @@
 // Nodes in the audit log: that they came and went, and what is set on them.
-import type { Node } from "../entities/node.ts";
+import type { SSHRecordingReport } from "../../protocol/control/ssh-recording.ts";
+import type { Node, NodeId } from "../entities/node.ts";
 import type { AuditEntry, AuditTarget } from "./audit-event.ts";
 import { propertyEntries } from "./property-entries.ts";
 
@@ -36,6 +37,20 @@ export function nodeReportEntries(node: Node | undefined, action: string, detail
   return node === undefined
     ? []
     : [{ target: { ...targetOf(node), property: action }, action: "UPDATE", after: details }];
+}
+
+/** What it means that a session on a node could not be recorded: its own word. */
+export function recordingEntries(
+  nodes: ReadonlyMap<NodeId, Node>,
+  { id, report }: { readonly id: NodeId; readonly report: SSHRecordingReport },
+): readonly AuditEntry[] {
+  const node = nodes.get(id);
+  if (node === undefined) return [];
+  const { sourceId, ...told } = report;
+  const from = nodes.get(sourceId);
+  const source = { id: from?.stableId ?? String(sourceId), name: from?.name ?? "" };
+  const target = { ...targetOf(node), property: "SSH_SESSION_RECORDING" };
+  return [{ target, action: "UPDATE", after: { ...told, source } }];
 }
 
 function targetOf({ stableId, name, isEphemeral }: Node): AuditTarget {

@@ -32,7 +32,9 @@ const accept = {
 };
 
 describe("recorders", () => {
+  const notified = { NotifyURL: "https://unused/machine/ssh/recording-failure" };
   const onRecordingFailure = {
+    ...notified,
     RejectSessionWithMessage: expect.stringMatching(/./),
     TerminateSessionWithMessage: expect.stringMatching(/./),
   };
@@ -41,9 +43,9 @@ describe("recorders", () => {
     const { engine, nodes, actions } = tailnet({ recorder: ["tag:recorder"] });
     const { recorder, second } = nodes;
     const ports = [`${recorder.ipv4}:80`, `[${recorder.ipv6}]:80`, `${second.ipv4}:80`, `[${second.ipv6}]:80`];
-    expect(actions()).toEqual([{ ...accept, recorders: ports }]);
+    expect(actions()).toEqual([{ ...accept, recorders: ports, onRecordingFailure: notified }]);
     engine.removeNode(recorder.id);
-    expect(actions()).toEqual([{ ...accept, recorders: ports.slice(2) }]);
+    expect(actions()).toEqual([{ ...accept, recorders: ports.slice(2), onRecordingFailure: notified }]);
   });
 
   test("that are enforced have sessions refused and ended without them", () => {
@@ -58,7 +60,9 @@ describe("recorders", () => {
     const recorders = ["127.0.0.1:0"];
     expect(tailnet(rule).actions()).toEqual([{ ...accept, recorders, onRecordingFailure }]);
     expect(tailnet({ ...rule, action: "check" }).check()?.action).toEqual({ ...accept, recorders, onRecordingFailure });
-    expect(tailnet({ recorder: ["tag:gone"] }).actions()).toEqual([{ ...accept, recorders: [] }]);
+    expect(tailnet({ recorder: ["tag:gone"] }).actions()).toEqual([
+      { ...accept, recorders: [], onRecordingFailure: notified },
+    ]);
   });
 });
 

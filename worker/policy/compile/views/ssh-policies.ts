@@ -1,6 +1,12 @@
 // SSH policies: the rules of a plan's ssh section as each node receives them (policy.md 16.2). Rules are built once per
 // entry of the policy and shared by all destinations; only the list is a node's own.
-import type { SSHAction, SSHPolicy, SSHPrincipal, SSHRule } from "../../../protocol/control/ssh.ts";
+import type {
+  SSHAction,
+  SSHPolicy,
+  SSHPrincipal,
+  SSHRecordingFailure,
+  SSHRule,
+} from "../../../protocol/control/ssh.ts";
 import { isIPv4 } from "../../../protocol/ip.ts";
 import type { PolicyUser } from "../../inventory.ts";
 import type { SSHAccessRule } from "../../policy.ts";
@@ -64,6 +70,13 @@ export class SSHPolicies {
   /** Tells whether the node's policy may differ from those of its user's other nodes of the same class. */
   isOfOneNode({ node }: NodeRecord): boolean {
     return node.tags.length > 0 && this.#templates.some(({ rule }) => rule.localpartDomains.length > 0);
+  }
+
+  /** Tells whether some rule has sessions on the node recorded. */
+  records(record: NodeRecord): boolean {
+    return this.#templates.some(
+      (template) => template.recorders.length > 0 && this.#rulesFor(template, record).length > 0,
+    );
   }
 
   /** The check that a login from one node on another must pass; null when no check rule allows it. */
@@ -168,8 +181,9 @@ export class SSHPolicies {
       .membersOf(template.recorders)
       .flatMap(({ addresses }) => addresses)
       .map(({ address, text }) => (isIPv4(address) ? `${text}:80` : `[${text}]:80`));
-    if (!template.rule.enforceRecorder) return { ...ACCEPT, recorders };
-    return { ...ACCEPT, recorders: recorders.length > 0 ? recorders : [NO_RECORDER], ...ENFORCED };
+    if (!template.rule.enforceRecorder) return { ...ACCEPT, recorders, onRecordingFailure: NOTIFIED };
+    const named = recorders.length > 0 ? recorders : [NO_RECORDER];
+    return { ...ACCEPT, recorders: named, onRecordingFailure: ENFORCED };
   }
 }
 
@@ -197,11 +211,13 @@ const CHECK: SSHAction = {
  */
 const NO_RECORDER = "127.0.0.1:0";
 
-const ENFORCED: SSHAction = {
-  onRecordingFailure: {
-    RejectSessionWithMessage: "This session must be recorded, but no recorder can be reached.",
-    TerminateSessionWithMessage: "This session must be recorded, but the recorder was lost.",
-  },
+/** The node tells of the session, which goes on. Clients ask the control server whatever host stands here. */
+const NOTIFIED: SSHRecordingFailure = { NotifyURL: "https://unused/machine/ssh/recording-failure" };
+
+const ENFORCED: SSHRecordingFailure = {
+  ...NOTIFIED,
+  RejectSessionWithMessage: "This session must be recorded, but no recorder can be reached.",
+  TerminateSessionWithMessage: "This session must be recorded, but the recorder was lost.",
 };
 
 /** A node with several tags is listed once for each of them, as the service does (policy.md 16.2). */
