@@ -59,11 +59,104 @@ const SALT = [
 
 type Mutation = (text: string, next: (below: number) => number) => string;
 
-/** A text that is often nearly a policy file. */
-export function hostileText(next: (below: number) => number): string {
-  let text = pick(VALID, next);
+/** A text that is often nearly a policy file: one of `files`, mutilated. */
+export function hostileText(next: (below: number) => number, files: readonly string[] = VALID): string {
+  let text = pick(files, next);
   for (let step = next(1 + next(5)); step >= 0; step--) text = MUTATIONS[next(MUTATIONS.length)]?.(text, next) ?? text;
   return text;
+}
+
+/** Code units that mean something to a scanner, and some of all others. */
+const UNITS = [...'{}[]":,/*\\ \n\t.-+eE0123456789truefalsn'.split("")];
+
+/** Units in no order: a text for the scanner. */
+export function hostileUnits(next: (below: number) => number): string {
+  const units = Array.from({ length: next(120) }, () => {
+    return next(8) === 0 ? String.fromCharCode(next(0x10000)) : pick(UNITS, next);
+  });
+  return units.join("");
+}
+
+/** Keys of a policy file and of what stands in it. */
+const KEYS = [
+  ...["groups", "hosts", "ipsets", "tagOwners", "postures", "defaultSrcPosture", "attrConfig", "acls", "grants", "ssh"],
+  ...[
+    "nodeAttrs",
+    "autoApprovers",
+    "tests",
+    "sshTests",
+    "derpMap",
+    "OneCGNATRoute",
+    "disableIPv4",
+    "randomizeClientPort",
+  ],
+  ...["action", "src", "dst", "users", "ports", "proto", "ip", "app", "via", "srcPosture", "target", "attr", "ipPool"],
+  ...["accept", "deny", "check", "checkPeriod", "acceptEnv", "recorder", "enforceRecorder", "routes", "exitNode"],
+  ...["services", "regions", "nodes", "omitDefaultRegions", "type", "allowSetByNode", "srcPostureAttrs"],
+  ...[
+    "group:g",
+    "tag:a",
+    "tag:b",
+    "ipset:a",
+    "posture:p",
+    "srv",
+    "svc:web",
+    "10.0.0.0/8",
+    "900",
+    "a.com/b",
+    "__proto__",
+  ],
+];
+
+const WORDS = [
+  ...["*", "ann@example.com", "group:g", "tag:a", "tag:b", "srv", "ipset:a", "autogroup:self", "autogroup:internet"],
+  ...["autogroup:member", "autogroup:members", "autogroup:nonroot", "autogroup:admin", "autogroup:tagged", "svc:web"],
+  ...[
+    "user:*@example.com",
+    "localpart:*@example.com",
+    "100.64.0.1",
+    "0.0.0.0/0",
+    "::/0",
+    "10.0.0.0/8",
+    "fd7a::1-fd7a::9",
+  ],
+  ...[
+    "*:*",
+    "tag:a:22",
+    "[fd7a::1]:1-65535",
+    "tcp:22",
+    "icmp:*",
+    "0-65535",
+    "accept",
+    "check",
+    "root",
+    "always",
+    "168h0m1s",
+  ],
+  ...[
+    "add 0.0.0.0/0",
+    "remove ::/0",
+    "host:srv",
+    "posture:p",
+    "node:os == 'linux'",
+    "custom:x IN ['a', 'b']",
+    "mac-always",
+    "",
+  ],
+];
+
+/** A file with the shape of a policy whose every value may be of another type than is wanted there. */
+export function hostileStructure(next: (below: number) => number): string {
+  const value = (depth: number): unknown => {
+    const kind = next(depth > 4 ? 5 : 10);
+    if (kind < 3) return pick(WORDS, next);
+    if (kind === 3) return pick([null, true, false, 0, -1, 1e308, 900, 65_536], next);
+    if (kind === 4) return "";
+    if (kind < 7) return Array.from({ length: next(4) }, () => value(depth + 1));
+    return Object.fromEntries(Array.from({ length: next(4) }, () => [pick(KEYS, next), value(depth + 1)]));
+  };
+  const sections = Array.from({ length: 1 + next(6) }, () => [KEYS[next(18)] as string, value(0)] as const);
+  return JSON.stringify(Object.fromEntries(sections), null, next(3));
 }
 
 const changeDigit: Mutation = (text, next) => {

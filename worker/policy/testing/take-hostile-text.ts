@@ -1,6 +1,7 @@
 // What every text that is sent as a policy file must come to: refused with places inside it, or a policy that an engine
 // can run on a tailnet, with its tests, in little time.
 import { PolicyEngine, type PolicyNode } from "../engine.ts";
+import { formatHuJson } from "../hujson/format.ts";
 import { parsePolicy } from "../parse.ts";
 import { checkPolicyTests } from "../policy-tests.ts";
 
@@ -13,6 +14,7 @@ const NODES: readonly PolicyNode[] = [
 
 /** Takes one text. @returns whether it was a policy @throws Error on anything but an answer */
 export function takeHostileText(text: string): boolean {
+  const formatted = formatHuJson(text);
   const parsed = parsePolicy(text, ["example.com"]);
   if (!parsed.ok) {
     if (parsed.problems.length === 0) throw new Error("refused without a reason");
@@ -22,6 +24,7 @@ export function takeHostileText(text: string): boolean {
     }
     return false;
   }
+  if (formatted === undefined) throw new Error("a policy without a canonical form");
   const engine = new PolicyEngine({ policy: parsed.policy, users: USERS, nodes: NODES });
   for (const { id } of NODES) {
     JSON.stringify([engine.packetFilterOf(id), engine.sshPolicyOf(id), engine.capMapOf(id), engine.peersOf(id)]);
