@@ -34,6 +34,7 @@ const REQUESTS: Record<Operation, readonly [method: string, path: string, body?:
   validatePolicyFile: ["POST", "/tailnet/-/acl/validate", "{}"],
   previewPolicyFile: ["POST", "/tailnet/-/acl/preview?type=user&previewFor=a@example.com", "{}"],
   foreseePolicyFile: ["POST", "/tailnet/-/acl/changes", "{}"],
+  askPolicyReach: ["POST", "/tailnet/-/acl/reach?from=1", "{}"],
   listPolicyVersions: ["GET", "/tailnet/-/acl/versions"],
   getPolicyVersion: ["GET", "/tailnet/-/acl/versions/999"],
   restorePolicyVersion: ["POST", "/tailnet/-/acl/versions/999/restore"],
@@ -82,6 +83,7 @@ const POLICY_READING: Operation[] = [
   "validatePolicyFile",
   "previewPolicyFile",
   "foreseePolicyFile",
+  "askPolicyReach",
   "listPolicyVersions",
   "getPolicyVersion",
 ];
@@ -163,6 +165,7 @@ const NEEDS: Record<Guarded, readonly string[]> = {
   validatePolicyFile: ["policy_file:read"],
   previewPolicyFile: ["policy_file:read"],
   foreseePolicyFile: ["policy_file:read"],
+  askPolicyReach: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

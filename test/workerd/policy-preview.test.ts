@@ -188,3 +188,51 @@ describe("what a policy file would change", () => {
     expect((await foresee(`{}//${"x".repeat(1 << 20)}`)).status).toBe(413);
   });
 });
+
+describe("who may reach what", () => {
+  const ask = async (query: string, body: unknown = FILE, by = token) =>
+    await api(`${ACL}/reach?${query}`, { body, method: "POST", token: by });
+  const device = (id: number) => ({ nodeId: node(id).stableId, name: `node-${id}.tail.internal` });
+  const OPEN = {
+    tagOwners: { "tag:db": [] },
+    grants: [{ src: ["autogroup:admin"], dst: ["tag:db"], ip: ["tcp:22,80-90"] }],
+  };
+  const access = (id: number) => [{ proto: "tcp", ports: ["22", "80-90"], dst: [node(id).ipv4, node(id).ipv6] }];
+
+  it("is told from a user's devices to their peers, and the other way round", async () => {
+    const to = [102, 104].map((id) => ({ ...device(id), access: access(id) }));
+    const answer = await ask("from=admin-100@example.com", OPEN);
+    expect([answer.status, answer.json]).toEqual([
+      200,
+      { total: 1, devices: [{ ...device(101), total: 2, peers: to }] },
+    ]);
+    expect((await ask(`from=${node(101).stableId}`, OPEN)).json).toEqual(answer.json);
+    expect((await ask("to=tag:db", OPEN)).json).toEqual({
+      total: 2,
+      devices: [102, 104].map((id) => {
+        return { ...device(id), total: 1, peers: [{ ...device(101), access: access(id) }] };
+      }),
+    });
+    expect((await ask("to=101", OPEN)).json.devices).toEqual([{ ...device(101), total: 0, peers: [] }]);
+  });
+
+  it("is of the file in force when none is sent; and tests are not run", async () => {
+    const { json } = await ask("from=101", "");
+    expect(json.devices[0].peers[0].access).toEqual([{ ports: ["*"], dst: ["*"] }]);
+    const failing = { ...OPEN, tests: [{ src: "admin-100@example.com", deny: ["100.64.0.102:22"] }] };
+    expect((await ask("from=101", failing)).status).toBe(200);
+    expect((await api(ACL, { token })).text).toBe(DEFAULT_POLICY);
+  });
+
+  it("is refused without a subject, for one that is not there and for a file that is wrong; names are for those who may see them", async () => {
+    for (const query of ["", "from=1&to=2", `from=${"x".repeat(600)}`]) expect((await ask(query)).status).toBe(400);
+    expect((await ask("from=999")).status).toBe(404);
+    expect((await ask("from=nobody@example.com")).status).toBe(404);
+    expect((await ask("from=101", "{")).json.message).toMatch(/^line 1, column \d+: /);
+    const reader = program(["policy_file:read"]);
+    await seed(...reader.changes);
+    const { status, text, json } = await ask("from=101", OPEN, reader.token);
+    expect([status, json.devices[0].total]).toEqual([200, 2]);
+    expect(text).not.toMatch(/node-10|100\.64|fd7a/);
+  });
+});

@@ -147,6 +147,8 @@ export const HOSTINFO_MAX_DEPTH = 16;
 export const POLICY_MAX_TEXT = 1 << 20;
 /** Login name, tag, or address with port, that a preview of the policy is for; in characters. */
 export const POLICY_MAX_PREVIEW_FOR = 512;
+/** Devices of a user or with a tag about which one answer tells who may reach what. */
+export const POLICY_MAX_REACH_DEVICES = 20;
 /** Devices in one answer about what a policy would change, and peers of each kind that are named for one of them. */
 export const POLICY_MAX_FORESEEN_DEVICES = 500;
 export const POLICY_MAX_FORESEEN_PEERS = 20;

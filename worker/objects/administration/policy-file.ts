@@ -3,13 +3,15 @@ import type { PolicyVersionSummary } from "../../../db/policy-versions.ts";
 import { type PolicyProblem, parsePolicy } from "../../policy/parse.ts";
 import type { TestFailure } from "../../policy/policy-tests.ts";
 import { type PreviewSubject, previewRules, type RulePreview } from "../../policy/preview.ts";
+import type { ReachDirection } from "../../policy/reach.ts";
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { type Decision, decided, refused } from "../../tailnet/change.ts";
-import { failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/policy/set-policy.ts";
+import { engineUnder, failedTests, foreseePolicy, setPolicy } from "../../tailnet/commands/policy/set-policy.ts";
 import { domainsOf } from "../../tailnet/domains.ts";
 import { loginNameOf } from "../../tailnet/entities/actor.ts";
 import { underPolicy } from "../../tailnet/policy-trial.ts";
 import { type PolicyForecast, toForecast } from "./policy-forecast.ts";
+import { devicesNamed, type PolicyReach, reachOfDevices } from "./policy-reach.ts";
 import { hasTag, type PolicyRecord, toPolicyRecord } from "./policy-record.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -93,6 +95,16 @@ export class PolicyFile {
     const decision = foreseePolicy(tailnet, text);
     if (!decision.ok) return decision;
     return { ok: true, result: toForecast(decision.result, tailnet.nodes, settings.magicDnsSuffix) };
+  }
+
+  /** Who may reach what under a policy file, a blank text meaning the one in force; nothing changes. */
+  reach(text: string, direction: ReachDirection, name: string): Outcome<PolicyReach> {
+    const { tailnet, settings } = this.#context;
+    const devices = devicesNamed(tailnet, name);
+    if (devices === null) return refused({ reason: "not-found", what: "device" });
+    const found = engineUnder(tailnet, text);
+    if (!found.ok) return found;
+    return { ok: true, result: reachOfDevices(tailnet, found.result, devices, direction, settings.magicDnsSuffix) };
   }
 
   /** Runs tests, written as in the section `tests`, against the policy in force. */

@@ -56,6 +56,17 @@ export function parseProtocol(text: string): number | string {
   return `proto name ${quote(text)} not known; use protocol number 0-255 or protocol name (icmp, tcp, udp, etc.)`;
 }
 
+/** A protocol as one writes it: its first name, else its number. */
+export function protocolName(protocol: number): string {
+  return Object.entries(PROTOCOLS).find(([, number]) => number === protocol)?.[0] ?? String(protocol);
+}
+
+/** Ports as one writes them. */
+export function portsText({ First, Last }: PortRange): string {
+  if (First === 0 && Last === 65535) return "*";
+  return First === Last ? String(First) : `${First}-${Last}`;
+}
+
 /** Tells whether a rule for the protocol may name ports: TCP, UDP, SCTP, and no protocol at all. */
 export function hasPorts(protocol: number | null): boolean {
   return protocol === null || protocol === 6 || protocol === 17 || protocol === 132;

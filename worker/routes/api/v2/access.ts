@@ -42,6 +42,7 @@ export const OPERATIONS = {
   validatePolicyFile: ["policy_file:read"],
   previewPolicyFile: ["policy_file:read"],
   foreseePolicyFile: ["policy_file:read"],
+  askPolicyReach: ["policy_file:read"],
   listPolicyVersions: ["policy_file:read"],
   getPolicyVersion: ["policy_file:read"],
   restorePolicyVersion: ["policy_file"],

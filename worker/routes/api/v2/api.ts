@@ -23,6 +23,7 @@ import { tokenRoutes } from "./oauth/token.ts";
 import { tokenExchangeRoutes } from "./oauth/token-exchange.ts";
 import { aclRoutes } from "./policy-file/acl.ts";
 import { aclPreviewRoutes } from "./policy-file/acl-preview.ts";
+import { aclReachRoutes } from "./policy-file/acl-reach.ts";
 import { aclVersionRoutes } from "./policy-file/acl-versions.ts";
 import { contactRoutes } from "./tailnet/contacts.ts";
 import { dnsRoutes } from "./tailnet/dns.ts";
@@ -63,6 +64,7 @@ apiRoutes.route("/", deviceAttributeRoutes);
 apiRoutes.route("/", deviceInviteRoutes);
 apiRoutes.route("/", aclRoutes);
 apiRoutes.route("/", aclPreviewRoutes);
+apiRoutes.route("/", aclReachRoutes);
 apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
 for (const routes of [

@@ -1,6 +1,6 @@
 // Replaces the policy file (policy.md 25): nothing that does not compile or fails its own tests is ever stored.
 import { DEFAULT_POLICY } from "../../../policy/authority.ts";
-import type { PolicyEffect } from "../../../policy/engine.ts";
+import { type PolicyEffect, PolicyEngine } from "../../../policy/engine.ts";
 import { type Policy, parsePolicy } from "../../../policy/parse.ts";
 import { checkPolicyTests, type TestFailure } from "../../../policy/policy-tests.ts";
 import { type Change, type Decision, decided, type PolicyVersion, refused } from "../../change.ts";
@@ -24,6 +24,13 @@ export function setPolicy(tailnet: Tailnet, text: string, author: string, now: n
 
 /** The policy of a file that compiles and passes its own tests. */
 function acceptPolicy(tailnet: Tailnet, text: string): Decision<Policy> {
+  const compiled = compilePolicy(tailnet, text);
+  if (!compiled.ok) return compiled;
+  const failures = failedTests(tailnet, compiled.result);
+  return failures.length > 0 ? refused({ reason: "policy-tests-failed", failures }) : compiled;
+}
+
+function compilePolicy(tailnet: Tailnet, text: string): Decision<Policy> {
   const parsed = parsePolicy(text, domainsOf(tailnet));
   if (!parsed.ok) {
     const first = parsed.problems[0];
@@ -33,8 +40,7 @@ function acceptPolicy(tailnet: Tailnet, text: string): Decision<Policy> {
         first === undefined ? "policy is invalid" : `line ${first.line}, column ${first.column}: ${first.message}`,
     });
   }
-  const failures = failedTests(tailnet, parsed.policy);
-  return failures.length > 0 ? refused({ reason: "policy-tests-failed", failures }) : decided(parsed.policy);
+  return decided(parsed.policy);
 }
 
 /** Nodes that have more routes approved under a policy. */
@@ -53,6 +59,14 @@ export function foreseePolicy(tailnet: Tailnet, text: string): Decision<readonly
   const after = [...tailnet.nodes.values()].map((node) => approved.get(node.id) ?? node);
   const trial = underPolicy(tailnet, accepted.result, after);
   return decided(tailnet.engine.foresee(trial.policy, trial.nodes));
+}
+
+/** An engine of the tailnet under a policy file that compiles, whatever its tests say; a blank text: the one in force. */
+export function engineUnder(tailnet: Tailnet, text: string): Decision<PolicyEngine> {
+  if (text.trim() === "") return decided(tailnet.engine);
+  const compiled = compilePolicy(tailnet, text);
+  if (!compiled.ok) return compiled;
+  return decided(new PolicyEngine({ ...underPolicy(tailnet, compiled.result), primaries: tailnet.engine.primaries() }));
 }
 
 /** The tests of a policy that fail, were it in force now. */
