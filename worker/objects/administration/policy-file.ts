@@ -104,7 +104,8 @@ export class PolicyFile {
     if (devices === null) return refused({ reason: "not-found", what: "device" });
     const found = engineUnder(tailnet, text);
     if (!found.ok) return found;
-    return { ok: true, result: reachOfDevices(tailnet, found.result, devices, direction, settings.magicDnsSuffix) };
+    const question = { devices, direction, magicDnsSuffix: settings.magicDnsSuffix };
+    return { ok: true, result: reachOfDevices(tailnet, found.result, question) };
   }
 
   /** Runs tests, written as in the section `tests`, against the policy in force. */

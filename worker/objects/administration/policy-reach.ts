@@ -37,13 +37,18 @@ export function devicesNamed(tailnet: Tailnet, name: string): Node[] | null {
   return node === undefined ? null : [node].filter(takesPart);
 }
 
-/** Answers for these devices. */
+/** What is asked. */
+interface Question {
+  readonly devices: readonly Node[];
+  readonly direction: ReachDirection;
+  readonly magicDnsSuffix: string;
+}
+
+/** Answers for devices under the policy of an engine. */
 export function reachOfDevices(
   { nodes }: Tailnet,
   engine: PolicyEngine,
-  devices: readonly Node[],
-  direction: ReachDirection,
-  magicDnsSuffix: string,
+  { devices, direction, magicDnsSuffix }: Question,
 ): PolicyReach {
   const questions = new ReachQuestions(engine);
   const named = (id: NodeId): NamedDevice[] => {
