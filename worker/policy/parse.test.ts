@@ -132,7 +132,13 @@ describe("places and warnings", () => {
 
   test("of equal keys the last one counts, with a warning", () => {
     const result = parsePolicy('{"hosts": {"a": "1.1.1.1", "a": "2.2.2.2"}, "ACLs": [], "acls": []}');
-    expect(result).toMatchObject({ ok: true, warnings: [{ line: 1, column: 28 }] });
+    expect(result).toMatchObject({
+      ok: true,
+      warnings: [
+        { line: 1, column: 57 },
+        { line: 1, column: 28 },
+      ],
+    });
     expect(result.ok && result.policy.hosts.get("a")?.[0]?.first).toBe(0x02020202n);
   });
 });

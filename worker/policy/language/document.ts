@@ -92,11 +92,16 @@ export function readFields(
   if (entries === undefined) return undefined;
   const canonical = new Map(known.map((name) => [name.toLowerCase(), name]));
   const fields = new Map<string, Node>();
+  const seen = new Set<string>();
   for (const [key, value] of entries) {
     const name = canonical.get(key.value.toLowerCase());
+    if (name !== undefined && seen.has(name)) {
+      problems.warn(`${where}: duplicate key ${quote(key.value)}, the last one counts`, key.at);
+    }
     if (name === undefined) problems.error(`${where}: unknown field ${quote(key.value)}`, key.at);
     else if (value.type === "null") fields.delete(name);
     else fields.set(name, value);
+    if (name !== undefined) seen.add(name);
   }
   return fields;
 }
