@@ -1,8 +1,8 @@
 // The history of the policy file, and a stored file that this code no longer takes.
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { api, ORIGIN, policyPut, seed } from "./support/api.ts";
-import { device, join, ownerWithToken } from "./support/tailnet.ts";
+import { api, node, ORIGIN, person, policyPut, seed } from "./support/api.ts";
+import { device, evict, join, ownerWithToken } from "./support/tailnet.ts";
 
 let token: string;
 
@@ -76,5 +76,45 @@ describe("a stored file that does not compile any more", () => {
     expect((await save('{"grants": []}')).status).toBe(200);
     expect(await health()).toEqual({ status: "pass" });
     expect((await api(path, { token })).headers.get("warning")).toBeNull();
+  });
+});
+
+describe("a stored file whose users, domains and devices are gone", () => {
+  const boss = { loginName: "boss@elsewhere.org" };
+  const laptop = node(250, { userId: 200 });
+  const file = JSON.stringify({
+    grants: [
+      { src: ["user:*@elsewhere.org"], dst: ["*"], ip: ["tcp:22"] },
+      { src: ["*"], dst: ["*"], ip: ["tcp:25"] },
+    ],
+    tests: [{ src: "boss@elsewhere.org", accept: [`${laptop.ipv4}:22`] }],
+  });
+
+  it("stays in force, awake and after a restart, until somebody saves it again and is told", async () => {
+    const { user } = await person(200, "admin", boss);
+    await seed({ type: "node-put", node: laptop });
+    expect((await save(file)).status).toBe(200);
+    expect((await api("/device/250", { method: "DELETE", token })).status).toBe(200);
+    expect((await api(`/users/${user.stableId}/role`, { body: { role: "member" }, token })).status).toBe(200);
+
+    for (const [number, name] of [
+      [2, "awake"],
+      [3, "restarted"],
+    ] as const) {
+      const { first } = await join(device(number), name);
+      expect(JSON.stringify(first.PacketFilters)).toContain('"First":25');
+      expect(await health()).toEqual({ status: "pass" });
+      const shown = await api(path, { token });
+      expect([shown.text, shown.headers.get("warning")]).toEqual([file, null]);
+      await evict();
+    }
+
+    const foreign = expect.stringContaining("elsewhere.org is not associated with this Tailnet");
+    expect((await api(`${path}/validate`, { body: file, token })).json).toMatchObject({ message: foreign });
+    const refused = await save(file);
+    expect([refused.status, refused.json.message]).toEqual([400, foreign]);
+    const failing = await save(file.replace("user:*@elsewhere.org", "boss@elsewhere.org"));
+    expect([failing.status, failing.json.message]).toEqual([400, "test(s) failed"]);
+    expect((await api(path, { token })).text).toBe(file);
   });
 });
