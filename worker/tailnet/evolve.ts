@@ -32,6 +32,7 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       removeNode(tailnet, change.id, effects);
       break;
     case "node-reported":
+    case "ssh-not-recorded":
       break;
     case "user-put":
       putUser(tailnet, change.user, effects);
@@ -81,8 +82,6 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       break;
     case "ssh-check-forgotten":
       tailnet.passedSSHChecks.delete(change.id);
-      break;
-    case "ssh-not-recorded":
       break;
     case "policy-put":
       putPolicy(tailnet, change.policy, change.compiled, effects);
