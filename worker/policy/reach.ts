@@ -22,10 +22,7 @@ export interface PeerAccess {
 }
 
 /** From a node to its peers, or to a node from its peers. */
-export const REACH_DIRECTIONS = ["from", "to"] as const;
-
-/** One of {@link REACH_DIRECTIONS}. */
-export type ReachDirection = (typeof REACH_DIRECTIONS)[number];
+export type ReachDirection = "from" | "to";
 
 /** Answers for one engine as it stands; sources that many filters share are read once. */
 export class ReachQuestions {
