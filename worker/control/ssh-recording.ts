@@ -7,10 +7,10 @@ import { forNode } from "./asking-node.ts";
 import { empty, text } from "./control-endpoint.ts";
 
 /** Notes that a session on the asking node is not recorded. */
-export const recordingFailure = forNode((node, body, { runtime, reportLimit, now }) => {
+export const recordingFailure = forNode((node, body, { runtime, limits, now }) => {
   const report = parseRecordingReport(body);
   const actor = { kind: "node", nodeKey: node.nodeKey } as const;
-  const wait = reportLimit.take(node.machineKey, now);
+  const wait = limits.reports.take(node.machineKey, now);
   if (wait > 0) return text(429, "too many reports", [["retry-after", String(wait)]]);
   const outcome = runtime.execute(actor, (tailnet) => reportRecording(tailnet, node, report));
   return outcome.ok ? empty(201) : text(403, "no rule of the policy has sessions on this device recorded");
