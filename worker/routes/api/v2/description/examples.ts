@@ -83,6 +83,7 @@ export const EXAMPLES = {
   validatePolicyFile: { body: POLICY },
   previewPolicyFile: { query: { type: "user", previewFor: "ann@example.com" }, body: POLICY },
   foreseePolicyFile: { body: POLICY },
+  askPolicyReach: { query: { from: "tag:web" }, body: POLICY },
   listPolicyVersions: {},
   getPolicyVersion: {},
   restorePolicyVersion: {},
