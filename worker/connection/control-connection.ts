@@ -171,6 +171,15 @@ export class ControlConnection {
     this.#spillBodies();
     const sealed = out.length === 0 ? EMPTY : sealRecords(this.#ports.crypto, this.state.noise, concat(out));
     this.#attach();
+    this.#send(sealed);
+  }
+
+  /** Most of what is sent is short, and goes to every listener: a view less for each is worth the question. */
+  #send(sealed: Uint8Array): void {
+    if (sealed.length <= WEBSOCKET_MAX_SEND) {
+      if (sealed.length > 0) this.#socket.send(sealed);
+      return;
+    }
     for (let at = 0; at < sealed.length; at += WEBSOCKET_MAX_SEND) {
       this.#socket.send(sealed.subarray(at, at + WEBSOCKET_MAX_SEND));
     }

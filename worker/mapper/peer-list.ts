@@ -54,11 +54,13 @@ export class PeerList {
   }
 
   #renew(run: Run, viewer: NodeId, encode: (peer: Node) => string): void {
+    const { ids, nodes } = run;
     let isCopied = false;
-    for (const [i, id] of run.ids.entries()) {
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i] as NodeId;
       const node = id === viewer ? undefined : this.#tailnet.nodes.get(id);
-      if (node === undefined || node === run.nodes[i]) continue;
-      run.nodes[i] = node;
+      if (node === undefined || node === nodes[i]) continue;
+      nodes[i] = node;
       const json = encode(node);
       if (json === run.peers[i]) continue;
       if (!isCopied) run.peers = run.peers.slice();

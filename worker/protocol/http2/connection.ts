@@ -289,7 +289,7 @@ export function sendData(
     const length = Math.min(accepted - at, DATA_FRAME_PAYLOAD);
     const flags = endsHere && at + length === accepted ? Flag.END_STREAM : 0;
     out.push(encodeFrameHeader({ length, type: FrameType.DATA, flags, streamId }));
-    if (length > 0) out.push(data.subarray(at, at + length));
+    if (length > 0) out.push(length === data.length ? data : data.subarray(at, at + length));
     at += length;
   } while (at < accepted);
   if (endsHere) finish(state, streamId, out);

@@ -56,7 +56,7 @@ export function sealRecords(crypto: NoiseCrypto, state: TransportState, plaintex
   const records = new Uint8Array(plaintext.length + count * RECORD_OVERHEAD);
   let at = 0;
   for (let from = 0; from < plaintext.length; from += NOISE_MAX_PLAINTEXT) {
-    const piece = plaintext.subarray(from, from + NOISE_MAX_PLAINTEXT);
+    const piece = count === 1 ? plaintext : plaintext.subarray(from, from + NOISE_MAX_PLAINTEXT);
     const ciphertext = crypto.seal(state.txKey, nonceOf(state.txCounter), EMPTY, piece);
     state.txCounter++;
     records[at] = MessageType.RECORD;
