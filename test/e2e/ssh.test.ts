@@ -40,6 +40,7 @@ async function joined(hostname: string, args: readonly string[] = []): Promise<T
 /** Replaces the SSH rules and waits until the server has them; an attribute goes with them to tell. */
 async function setRules(mark: string, ...ssh: readonly object[]): Promise<void> {
   await flarescale.api.setPolicy({
+    tagOwners: { "tag:recorder": [] },
     grants: [{ src: ["*"], dst: ["*"], ip: ["*"] }],
     nodeAttrs: [{ target: ["*"], attr: [mark] }],
     ssh: ssh.map((rule) => ({ src: ["autogroup:member"], dst: ["autogroup:self"], ...rule })),
@@ -74,6 +75,16 @@ describe("a rule that accepts", () => {
     const refused = await (await login("daemon")).ended();
     expect(refused).toMatchObject({ code: 255, stdout: [] });
     expect(refused.log).toMatch(/tailnet policy does not permit you to SSH as user "daemon"/);
+  });
+
+  it("lets nobody in where sessions must be recorded and no node is a recorder", async () => {
+    const rule = { action: "accept", users: ["root"], recorder: ["tag:recorder"] };
+    await setRules("recorded", { ...rule, enforceRecorder: true });
+    const refused = await (await login()).ended();
+    expect(refused.code).not.toBe(ran.code);
+    expect(refused.stdout).toEqual([expect.stringContaining("This session must be recorded")]);
+    await setRules("unrecorded", rule);
+    expect(await (await login()).ended()).toMatchObject(ran);
   });
 
   it("is gone with the policy that had it", async () => {
