@@ -169,6 +169,27 @@ describe("an event", () => {
     await call(one, "DELETE");
   });
 
+  it("comes by time alone: a day before a key expires, and when it does", async () => {
+    const sent = outside(() => 200);
+    const DAY = 86_400_000;
+    const { json } = await create({ subscriptions: ["nodeKeyExpiringInOneDay", "nodeKeyExpired"] });
+    const keyExpiresAt = Date.now() + DAY + 1; // the day before it is over once the node is there
+    await seed({ type: "node-put", node: node(7, { userId: 500, name: "expiring", keyExpiresAt }) });
+    await call("/device/7/name", "POST", { name: "renamed" });
+    const types = () => sent.flatMap(({ body }) => JSON.parse(body)).map(({ type }: { type: string }) => type);
+    await vi.waitFor(() => expect(types()).toEqual(["nodeKeyExpiringInOneDay"]), { timeout: 10_000 });
+    await evict();
+    await call("/device/7/expire", "POST");
+    await vi.waitFor(() => expect(types()).toEqual(["nodeKeyExpiringInOneDay", "nodeKeyExpired"]), { timeout: 10_000 });
+    expect(JSON.parse(sent[1]?.body ?? "")[0].data).toEqual({
+      nodeID: node(7).stableId,
+      deviceName: "renamed",
+      managedBy: admin.user.loginName,
+    });
+    await call(`/webhooks/${json.endpointId}`, "DELETE");
+    await call("/device/7", "DELETE");
+  });
+
   it("whose endpoint is removed goes with it, and the alarm rests", async () => {
     const sent = outside(() => 500);
     const { json } = await create();

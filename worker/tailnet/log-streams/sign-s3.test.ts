@@ -41,6 +41,24 @@ describe("a signature", () => {
     );
   });
 
+  it.each([
+    ["/audit-logs/tailnet/a.json", "51f3b7a563c4c17b056cd46dcfb3ed29992d8ecf0955fd6cdadaed1ef8fdeef1"],
+    [
+      `/audit-logs/${escapeKey("tail net/(a+b)é/x~y.json")}`,
+      "8c58f2559e065519238f62a3e96610747f84dd877486f8c1fdfa096c76aa36fd",
+    ],
+  ])("of a PUT of %s to a server with a port is as botocore 1.43 makes it", (path, signature) => {
+    const request = {
+      method: "PUT",
+      url: `https://s3.example.com:9000${path}`,
+      headers: { "content-type": "application/x-ndjson" },
+      body: utf8("hello"),
+    } as const;
+    const other = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret/key+with=odd", region: "eu-central-1" };
+    const { authorization } = signS3(request, other, Date.UTC(2026, 0, 2, 3, 4, 5));
+    expect(authorization).toMatch(new RegExp(`,Signature=${signature}$`));
+  });
+
   it("names what it covers", () => {
     const { authorization } = signS3(
       { method: "PUT", url: `${BUCKET}/a`, headers: {}, body: utf8("x") },
