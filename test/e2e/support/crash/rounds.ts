@@ -176,14 +176,22 @@ class CrashRun {
 }
 
 async function takeSnapshot({ api }: Parts): Promise<Snapshot> {
-  const [devices, policy, { keys }] = await Promise.all([
+  const [devices, policy, { keys }, { searchPaths }, { vipServices }] = await Promise.all([
     api.devices(),
     api.policy(),
     api.request<{ keys: { id: string; description?: string }[] }>("GET", "/tailnet/-/keys?all=true"),
+    api.request<{ searchPaths: string[] }>("GET", "/tailnet/-/dns/searchpaths"),
+    api.request<{ vipServices: { name: string; comment?: string }[] }>("GET", "/tailnet/-/vip-services"),
   ]);
   const byHostname = new Map(devices.map((device) => [device.hostname, device]));
   if (byHostname.size !== devices.length) throw new Error("two devices have one host name");
-  return { devices: byHostname, policy, keys: new Map(keys.map(({ id, description = "" }) => [id, description])) };
+  return {
+    devices: byHostname,
+    policy,
+    keys: new Map(keys.map(({ id, description = "" }) => [id, description])),
+    searchPaths,
+    services: new Map(vipServices.map(({ name, comment = "" }) => [name, comment])),
+  };
 }
 
 function identityOf({ devices }: Snapshot, hostname: string): string {

@@ -11,6 +11,9 @@ export interface Snapshot {
   readonly policy: string;
   /** Ids and descriptions of the auth keys that can be used. */
   readonly keys: ReadonlyMap<string, string>;
+  readonly searchPaths: readonly string[];
+  /** Comments of Services, by name. */
+  readonly services: ReadonlyMap<string, string>;
 }
 
 /** Changes one thing again and again. */

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Api, Device } from "../api.ts";
 import { newNodeKey, ScriptedNode } from "../scripted-node.ts";
+import { configurationWriters } from "./configuration-writers.ts";
 import type { Parts } from "./parts.ts";
 import { CellWriter, type Snapshot, type Writer } from "./writer.ts";
 
@@ -45,6 +46,7 @@ export async function startWriters(parts: Parts): Promise<Writer[]> {
       write: async (route) => void (await api.approveRoutes(id(named), [route])),
       read: (snapshot) => String(deviceIn(snapshot, named.hostname).enabledRoutes),
     }),
+    ...configurationWriters(api),
     endpointWriter(parts, router, "worker"),
     rotationWriter(parts, rotated),
     new KeyWriter(api),
