@@ -30,6 +30,19 @@ export interface TransferredTailnet {
   readonly primaries: readonly { readonly prefix: string; readonly nodeId: number }[];
 }
 
+/** The tailnet's own keys, hex. */
+export interface TransferredKeys {
+  readonly noise: string;
+  /** Absent: people at browsers sign in anew. */
+  readonly session?: string;
+}
+
+/** What an export holds. */
+export interface TransferContent {
+  readonly keys: TransferredKeys;
+  readonly tailnet: TransferredTailnet;
+}
+
 /** The tailnet as an export holds it: nobody is connected. */
 export function toTransferred(tailnet: Tailnet, now: number): TransferredTailnet {
   const { records, settings, counters } = tailnet;

@@ -1,4 +1,4 @@
-// Conversion of databases: rows as headscale 0.27 writes them. A whole database that a real headscale wrote is in
+// Conversion of databases: rows as headscale writes them. A whole database that a real headscale wrote is in
 // real-database.test.ts.
 import { describe, expect, it } from "vitest";
 import { parseTransfer, type TransferKind } from "../../../worker/protocol/transfer/document.ts";

@@ -10,6 +10,7 @@ import type { CommandContext } from "../../tailnet/commands/registration/place-n
 import type { Actor } from "../../tailnet/entities/actor.ts";
 import type { Webhook } from "../../tailnet/entities/configuration/webhook.ts";
 import type { Tailnet } from "../../tailnet/tailnet.ts";
+import type { TransferredKeys } from "../../tailnet/transfer.ts";
 import type { WebhookEvent } from "../../tailnet/webhooks/webhook-events.ts";
 import type { AdministrationLimits } from "./limits.ts";
 
@@ -34,13 +35,6 @@ export interface TransferPort {
   importedDigest(): string | undefined;
   /** Becomes another tailnet, all of it or nothing. Whoever is connected is let go of. */
   replace(replacement: Replacement & { readonly digest: string }, actor: Actor): void;
-}
-
-/** The tailnet's own keys, hex. */
-export interface TransferredKeys {
-  readonly noise: string;
-  /** Absent: people at browsers sign in anew. */
-  readonly session?: string;
 }
 
 /** One call: who makes it, and what it works on. */

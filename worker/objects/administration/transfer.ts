@@ -4,18 +4,12 @@ import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { refused } from "../../tailnet/change.ts";
 import {
   adoptTailnet,
-  type TransferredTailnet,
+  type TransferContent,
   toTransferred,
   whyNotEmpty,
   withImporter,
 } from "../../tailnet/transfer.ts";
-import type { ResourceContext, TransferredKeys } from "./resource-context.ts";
-
-/** What an export holds. */
-export interface TransferContent {
-  readonly keys: TransferredKeys;
-  readonly tailnet: TransferredTailnet;
-}
+import type { ResourceContext } from "./resource-context.ts";
 
 /** What an import made. */
 export interface ImportResult {

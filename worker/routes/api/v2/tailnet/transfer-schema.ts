@@ -1,11 +1,10 @@
 // What the lines of an exported tailnet must look like before anything is done with them. Members that are not known are
 // left out: they come of a newer version.
 import { z } from "@hono/zod-openapi";
-import type { TransferContent } from "../../../../objects/administration/transfer.ts";
 import { parseAddress } from "../../../../protocol/ip.ts";
 import { TransferError, type TransferKind, type TransferLine } from "../../../../protocol/transfer/document.ts";
 import { DEFAULT_SETTINGS } from "../../../../tailnet/entities/settings.ts";
-import type { TransferredTailnet } from "../../../../tailnet/transfer.ts";
+import type { TransferContent, TransferredTailnet } from "../../../../tailnet/transfer.ts";
 
 const text = z.string().max(4_096);
 const texts = z.array(text).max(10_000);
