@@ -57,4 +57,20 @@ describe("POST /bootstrap", () => {
     const second = await api("/bootstrap", { body: { loginName: "other@example.com" }, token: BOOTSTRAP_SECRET });
     expect([second.status, second.json]).toEqual([409, { message: "the first administrator exists already" }]);
   });
+
+  it("is closed to whoever guesses for a while, and tells for how long", async () => {
+    const headers = { authorization: "Bearer a-guess", "cf-connecting-ip": "203.0.113.77" };
+    const statuses: number[] = [];
+    let last = await api("/bootstrap", { body, headers });
+    for (let i = 0; i < 200 && last.status === 401; i++) {
+      statuses.push(last.status);
+      last = await api("/bootstrap", { body, headers });
+    }
+    expect([last.status, Number(last.headers.get("retry-after"))]).toEqual([429, expect.any(Number)]);
+    expect(last.json.message).toMatch(/^too many requests; try again in \d+ s$/);
+    expect(statuses.length).toBeGreaterThan(2);
+    // Others are not kept out by it.
+    const elsewhere = { ...headers, "cf-connecting-ip": "203.0.113.78" };
+    expect((await api("/bootstrap", { body, headers: elsewhere })).status).toBe(401);
+  });
 });

@@ -4,6 +4,7 @@ import type { DescribedOperation, Description } from "../../../worker/routes/api
 import { PATH_EXAMPLES } from "../../../worker/routes/api/v2/description/examples.ts";
 import type { RecordPut } from "../../../worker/tailnet/entities/configuration/collections.ts";
 import { hashSecret } from "../../../worker/tailnet/entities/secret-token.ts";
+import { DEFAULT_SETTINGS } from "../../../worker/tailnet/entities/settings.ts";
 import type { TrustCredential } from "../../../worker/tailnet/entities/trust-credential.ts";
 import { api, type Call, node, person, policyPut, seed } from "./api.ts";
 
@@ -75,7 +76,11 @@ export async function seedExamples(): Promise<void> {
   await person(101, "member", { stableId: EXAMPLE.userId, loginName: "ann@example.com" });
   await seed(
     policyPut(text),
-    { type: "node-put", node: node(1, { stableId: EXAMPLE.deviceId, tags: ["tag:web"], attributes }) },
+    { type: "settings-put", settings: DEFAULT_SETTINGS },
+    {
+      type: "node-put",
+      node: node(1, { stableId: EXAMPLE.deviceId, tags: ["tag:ci"], isAuthorized: false, attributes }),
+    },
     { type: "credential-put", credential: CLIENT },
     ...[...SERVICES, ...INTEGRATIONS, ...INVITES].map((each) => ({ type: "record-put", ...each }) as RecordPut),
   );

@@ -26,7 +26,10 @@ const DESCRIBE: Describe = {
     target: tailnet(id, id, "LOGSTREAM_ENDPOINT"),
     summary: { destinationType: destination, ...settings },
   }),
-  "external-ids": () => undefined,
+  "external-ids": ({ id, isReusable }) => ({
+    target: tailnet(id, "external id", "LOGSTREAM_ENDPOINT"),
+    summary: { externalId: id, reusable: isReusable },
+  }),
   "posture-integrations": ({ id, provider, cloudId, clientId, tenantId }) => ({
     target: tailnet(id, provider, "POSTURE_INTEGRATION"),
     summary: { provider, cloudId, clientId, tenantId },

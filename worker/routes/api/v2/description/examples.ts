@@ -119,7 +119,7 @@ export const EXAMPLES = {
   listDnsNameservers: {},
   setDnsNameservers: { body: { dns: ["192.0.2.53", "2001:db8::53"] } },
   getDnsPreferences: {},
-  setDnsPreferences: { body: { magicDNS: true } },
+  setDnsPreferences: { body: { magicDNS: false } },
   listDnsSearchPaths: {},
   setDnsSearchPaths: { body: { searchPaths: ["corp.example.com"] } },
   getSplitDns: {},
@@ -183,7 +183,7 @@ export const EXAMPLES = {
     },
   },
   deleteLogStream: {},
-  createAwsExternalId: { body: { reusable: true } },
+  createAwsExternalId: { body: { reusable: false } },
   validateAwsTrustPolicy: { body: { roleArn: "arn:aws:iam::123456789012:role/logs" } },
 
   listPostureIntegrations: {},
