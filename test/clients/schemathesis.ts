@@ -9,6 +9,9 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const here = import.meta.dirname;
 const requirements = join(here, "schemathesis", "requirements.txt");
+/** Our additions to it. */
+export const schemathesisHooks = join(here, "schemathesis", "hooks.py");
+
 const folder = join(here, "bin", "schemathesis");
 const LIMIT_MS = 10 * 60_000;
 

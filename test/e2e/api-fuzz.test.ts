@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { PATH_EXAMPLES } from "../../worker/routes/api/v2/description/examples.ts";
-import { schemathesisCommand } from "../clients/schemathesis.ts";
+import { schemathesisCommand, schemathesisHooks } from "../clients/schemathesis.ts";
 import { execute } from "./support/command.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
 import { createNetwork, type Network } from "./support/netns.ts";
@@ -99,10 +99,13 @@ it("answers whatever the description permits, and what it does not, as described
     "[operations.parameters]",
     ...parameters(PATH_EXAMPLES),
   ]);
-  writeFileSync(config, ["[parameters]", ...parameters(ids), ...ending, ""].join("\n"));
+  writeFileSync(
+    config,
+    [`hooks = ${JSON.stringify(schemathesisHooks)}`, "[parameters]", ...parameters(ids), ...ending, ""].join("\n"),
+  );
   const { code, stdout, stderr } = await execute(
     [
-      ...["env", `--chdir=${dir}`, command, `--config-file=${config}`, "run"],
+      ...["env", `--chdir=${dir}`, "PYTHONDONTWRITEBYTECODE=1", command, `--config-file=${config}`, "run"],
       `${flarescale.workerUrl}/api/v2/openapi.json`,
       ...LEFT_OUT.flatMap((operation) => ["--exclude-operation-id", operation]),
       ...["--header", `Authorization: Bearer ${flarescale.apiToken}`],
