@@ -22,8 +22,8 @@ export const REFUSAL_TEXT_MAX = 1 << 10;
 export const PAUSE_ABOVE = 256 << 10;
 /** … until no more than this waits. */
 export const RESUME_BELOW = 64 << 10;
-/** Small reads that wait for the Worker are joined up to this size into one message. */
-export const COALESCE_MAX = 16 << 10;
+/** Reads that wait for the Worker are joined up to this size into one message; most of what a message costs is not bytes. */
+export const COALESCE_MAX = 64 << 10;
 /** What keeping one waiting read costs besides its bytes; counted, so that reads of one byte are not free. */
 export const CHUNK_COST = 256;
 

@@ -246,6 +246,7 @@ describe("native DERP upgrade", () => {
     const { webSocket, request } = await worker.next();
     expect(request.url).toBe("/derp");
     expect(request.headers["sec-websocket-protocol"]).toBe("derp");
+    expect(request.headers["flarescale-messages"]).toBe("long");
     webSocket.send(Buffer.from("frame"));
     expect(await client.head()).toBe(DERP_HEAD);
     expect(String(await client.bytes(5))).toBe("frame");

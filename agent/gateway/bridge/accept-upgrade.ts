@@ -34,6 +34,9 @@ interface BridgeParts extends AcceptParts {
 const CONTROL_HEAD = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${CONTROL_PROTOCOL}\r\nConnection: upgrade\r\n\r\n`;
 const DERP_HEAD = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n\r\n";
 
+/** Clients by WebSocket take short messages only; to us their length does not matter. */
+const TAKES_LONG_MESSAGES = ["Flarescale-Messages", "long"] as const;
+
 /** Answers one upgrade request; never throws. */
 export function acceptUpgrade(parts: AcceptParts, request: IncomingMessage, socket: Socket, head: Buffer): void {
   const client = new WaitingClient(socket, head);
@@ -111,7 +114,9 @@ function isFastStart(wanted: UpgradeRequest | Refusal): boolean {
 
 function targetOf(request: IncomingMessage, wanted: Exclude<UpgradeRequest, { kind: "websocket" }>): WebSocketTarget {
   const headers = hintHeaders(request);
-  if (wanted.kind === "derp") return { path: "/derp", protocol: "derp", headers };
+  if (wanted.kind === "derp") {
+    return { path: "/derp", protocol: "derp", headers: [...headers, ...TAKES_LONG_MESSAGES] };
+  }
   const path = `/ts2021?X-Tailscale-Handshake=${encodeURIComponent(wanted.handshake)}`;
   return { path, protocol: CONTROL_PROTOCOL, headers };
 }

@@ -44,6 +44,7 @@ export class Tunnel implements Bridge {
   #queuedCost = 0;
   /** Bytes handed to the WebSocket and not yet written to its connection. */
   #inFlight = 0;
+  #isFlushDue = false;
   /** Set when the bridge begins to end; the first cause counts. */
   #cause: EndCause | undefined;
   #nextBeatAt = performance.now() + PING_INTERVAL_MS;
@@ -114,10 +115,19 @@ export class Tunnel implements Bridge {
     this.#traffic.toWorker += chunk.length;
     this.#queue.push(chunk);
     this.#queuedCost += chunk.length + CHUNK_COST;
-    // Reads go out at once while the connection keeps up; otherwise they wait for it, and are joined meanwhile.
-    if (this.#inFlight === 0) this.#flush();
+    // Reads go out while the connection keeps up, otherwise they wait for it; what comes in one turn of the event loop is
+    // joined: TLS hands out each of a client's records by itself, and a relay client makes one of each packet.
+    if (this.#inFlight === 0 && !this.#isFlushDue) {
+      this.#isFlushDue = true;
+      setImmediate(this.#flushDue);
+    }
     if (this.#queuedCost + this.#inFlight > PAUSE_ABOVE) this.#client.pause();
   }
+
+  readonly #flushDue = (): void => {
+    this.#isFlushDue = false;
+    if (this.#cause === undefined) this.#flush();
+  };
 
   #flush(limit = RESUME_BELOW): void {
     while (this.#queue.length > 0 && this.#inFlight < limit) {

@@ -86,6 +86,7 @@ function isOurs(name: string): boolean {
     name === "forwarded" ||
     name === "x-real-ip" ||
     name === "true-client-ip" ||
+    name === "flarescale-messages" ||
     name.startsWith("x-forwarded-") ||
     name.startsWith("cf-")
   );

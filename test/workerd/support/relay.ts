@@ -43,9 +43,16 @@ export async function closeAll(): Promise<void> {
   await Promise.all(clients.map((client) => client.closed));
 }
 
-/** Opens a connection; the client has not logged in. `chunk` cuts what it sends into pieces of that size. */
-export async function connect(seed: number, chunk = Number.POSITIVE_INFINITY): Promise<RelayClient> {
-  const headers = { upgrade: "websocket", "sec-websocket-protocol": "derp" };
+/**
+ * Opens a connection; the client has not logged in. `chunk` cuts what it sends into pieces of that size; `isGateway` says
+ * that long messages will do.
+ */
+export async function connect(seed: number, chunk = Number.POSITIVE_INFINITY, isGateway = false): Promise<RelayClient> {
+  const headers = {
+    upgrade: "websocket",
+    "sec-websocket-protocol": "derp",
+    ...(isGateway && { "flarescale-messages": "long" }),
+  };
   const response = await exports.default.fetch("https://relay.test/derp", { headers });
   const socket = response.webSocket;
   if (socket === null) throw new Error(`upgrade refused: ${response.status}`);
@@ -55,7 +62,7 @@ export async function connect(seed: number, chunk = Number.POSITIVE_INFINITY): P
   });
   socket.addEventListener("message", ({ data }) => {
     if (!(data instanceof ArrayBuffer)) throw new Error("message is not binary");
-    if (data.byteLength > 16_384) throw new Error(`message of ${data.byteLength} bytes`);
+    if (data.byteLength > (isGateway ? 65_536 : 16_384)) throw new Error(`message of ${data.byteLength} bytes`);
     client.receive(new Uint8Array(data));
   });
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {

@@ -15,6 +15,7 @@ import {
   DERP_REPORTS_BURST,
   DERP_STALLED_MS,
   WEBSOCKET_MAX_SEND,
+  WEBSOCKET_MAX_SEND_LONG,
 } from "../../protocol/limits.ts";
 
 /** What survives hibernation, in the socket's attachment: about 13 KB at most. */
@@ -24,6 +25,8 @@ export interface ConnectionState {
   readonly openedAtMs: number;
   /** Where the client is, as far as its request tells: 16 bytes of an IPv6 or IPv4-mapped address and the port. */
   readonly address: Uint8Array;
+  /** Whether messages to it may be longer than clients by WebSocket take. */
+  readonly takesLongMessages: boolean;
   /**
    * `greeted`: has our key and owes its ClientInfo. `admitting`: waits for the tailnet's word. `admitted`: may relay.
    * `closed`: has left, whatever the platform still says of its socket.
@@ -56,6 +59,8 @@ export interface Origin {
   readonly address: Uint8Array;
   /** Whether the client wanted this relay of its region and no other. */
   readonly isIdeal: boolean;
+  /** Whether a gateway carries the bytes, to which the length of a message does not matter. */
+  readonly takesLongMessages: boolean;
 }
 
 /** A connection, from its greeting to its end. */
@@ -97,6 +102,7 @@ export class Connection {
       id: new DataView(randomBytes(4).buffer).getUint32(0),
       openedAtMs: nowMs,
       address: origin.address,
+      takesLongMessages: origin.takesLongMessages,
       phase: "greeted",
       nodeKey: new Uint8Array(0),
       canAckPings: false,
@@ -256,9 +262,8 @@ export class Connection {
   #write(bytes: Uint8Array): void {
     const owned = bytes.length * 4 < bytes.buffer.byteLength ? bytes.slice() : bytes;
     try {
-      for (let at = 0; at < owned.length; at += WEBSOCKET_MAX_SEND) {
-        this.socket.send(owned.subarray(at, at + WEBSOCKET_MAX_SEND));
-      }
+      const max = this.state.takesLongMessages ? WEBSOCKET_MAX_SEND_LONG : WEBSOCKET_MAX_SEND;
+      for (let at = 0; at < owned.length; at += max) this.socket.send(owned.subarray(at, at + max));
     } catch {
       // nobody is left to send to
     }

@@ -10,7 +10,11 @@ const IPV4_MAPPED = 0xffff_0000_0000n;
 /** Reads the headers of an upgrade. */
 export function originOf(headers: Headers): Origin {
   const text = headers.get("x-forwarded-for")?.split(",")[0]?.trim() ?? headers.get("cf-connecting-ip") ?? "";
-  return { address: wireAddress(text), isIdeal: !headers.get("ideal-node") };
+  return {
+    address: wireAddress(text),
+    isIdeal: !headers.get("ideal-node"),
+    takesLongMessages: headers.get("flarescale-messages") === "long",
+  };
 }
 
 function wireAddress(text: string): Uint8Array {
