@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { connectRaw, connectTls, controlRequest } from "../testing/raw-client.ts";
@@ -141,6 +142,74 @@ describe("flarescale gateway", () => {
     expect(await served()).toBe(renewed.sha256);
   });
 
+  it("shows each host the certificate that it was given for, by name, and takes up a renewed one of a host alone", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "flarescale-gateway-"));
+    const write = async (name: string, { cert, key }: { cert: string; key: string }) => {
+      await writeFile(join(folder, `${name}.key`), key);
+      await writeFile(join(folder, `${name}.pem`), cert);
+      return `${join(folder, `${name}.pem`)}:${join(folder, `${name}.key`)}`;
+    };
+    const make = (...names: string[]) => selfSignedCertificate(names);
+    const [own, control, derp] = [
+      await make("own.example"),
+      await make("control.example"),
+      await make("*.derp.example"),
+    ];
+    const [ownFiles, controlFiles, derpFiles] = [
+      await write("own", own),
+      await write("control", control),
+      await write("derp", derp),
+    ];
+    const [certFile = "", keyFile = ""] = ownFiles.split(":");
+    const hosts = ["--tls-host", `Control.example=${controlFiles}`, "--tls-host", `*.derp.example=${derpFiles}`];
+    const given = ["--tls-cert", certFile, "--tls-key", keyFile, ...hosts];
+    const started = start(["--upstream", "http://127.0.0.1:9", ...PORTS, ...given]);
+    const { httpsPort } = await ready(started);
+    /** The certificate that a client gets which checks it for a name and trusts one alone. */
+    const trusted = async (servername: string, { cert: ca }: { cert: string }) => {
+      const socket = tls.connect({ port: httpsPort, host: "127.0.0.1", servername, ca });
+      await once(socket, "secureConnect");
+      const sha256 = socket.getPeerCertificate().fingerprint256.replaceAll(":", "").toLowerCase();
+      socket.destroy();
+      return sha256;
+    };
+    expect(await trusted("control.example", control)).toBe(control.sha256);
+    expect(await trusted("CONTROL.example", control)).toBe(control.sha256);
+    expect(await trusted("fra.derp.example", derp)).toBe(derp.sha256);
+    expect(await trusted("own.example", own)).toBe(own.sha256);
+    await expect(trusted("a.fra.derp.example", own)).rejects.toThrow("does not match certificate's altnames");
+    const client = await connectTls(httpsPort); // an address has no name
+    const { fingerprint256 } = (client.socket as tls.TLSSocket).getPeerCertificate();
+    expect(fingerprint256.replaceAll(":", "").toLowerCase()).toBe(own.sha256);
+    client.socket.destroy();
+
+    const refused = said(started, "certificate not renewed");
+    await write("control", await make("elsewhere.example"));
+    started.child.kill("SIGHUP");
+    await refused;
+    expect(await trusted("control.example", control)).toBe(control.sha256);
+    const renewed = await make("control.example");
+    const renewal = said(started, "certificate renewed");
+    await write("control", renewed);
+    started.child.kill("SIGHUP");
+    await renewal;
+    expect(await trusted("control.example", renewed)).toBe(renewed.sha256);
+    expect(await trusted("fra.derp.example", derp)).toBe(derp.sha256);
+  });
+
+  it("refuses a host's certificate that is for another host, or is not there", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "flarescale-gateway-"));
+    const { cert, key } = await selfSignedCertificate(["a.example"]);
+    await Promise.all([writeFile(join(folder, "a.pem"), cert), writeFile(join(folder, "a.key"), key)]);
+    const files = `${join(folder, "a.pem")}:${join(folder, "a.key")}`;
+    const other = start(["--upstream", "http://127.0.0.1:9", ...PORTS, "--tls-host", `b.example=${files}`]);
+    expect((await other.exit)[0]).toBe(1);
+    expect(await other.log).toContain("a.pem is not for b.example");
+    const absent = start(["--upstream", "http://127.0.0.1:9", ...PORTS, "--tls-host", "b.example=/no/b.pem:/no/b.key"]);
+    expect((await absent.exit)[0]).toBe(1);
+    expect(await absent.log).toContain("cannot use the certificate /no/b.pem");
+  });
+
   it("ends at once on a second signal", async () => {
     const worker = await startStandIn();
     cleanUps.push(() => worker.close());
@@ -177,6 +246,9 @@ describe("flarescale gateway", () => {
       ["--upstream", "ftp://x"],
       ["--upstream", "http://x", "--http-port", "off", "--https-port", "off"],
       ["--upstream", "http://x", "--tls-cert", "cert.pem"],
+      ["--upstream", "http://x", "--tls-host", "a.example=cert.pem"],
+      ["--upstream", "http://x", "--tls-host", "a b=cert.pem:key.pem"],
+      ["--upstream", "http://x", "--tls-host", "a=x:y", "--tls-host", "A=x:y"],
       ["--upstream", "http://x", "--drain-seconds", "soon"],
       ["--upstream", "http://x", "--log-format", "xml"],
     ]) {

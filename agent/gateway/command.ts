@@ -21,8 +21,9 @@ import {
 import { parseListenAddress } from "../daemon/metrics-server.ts";
 import type { Log } from "../log.ts";
 import { type Certificate, readCertificate, selfSignedCertificate } from "./certificate.ts";
-import { followCertificate } from "./follow-certificate.ts";
+import { type CertificateSource, followCertificate } from "./follow-certificate.ts";
 import { Gateway, type GatewayOptions } from "./gateway.ts";
+import { parseHostFiles, readHostCertificate } from "./host-certificates.ts";
 import { parseHostMap } from "./upstream/routes.ts";
 
 const OPTIONS = {
@@ -37,6 +38,11 @@ const OPTIONS = {
   "stun-port": { type: "string", value: "PORT", default: "off", help: "UDP port of a STUN server, usually 3478" },
   "tls-cert": { type: "string", value: "FILE", help: "Certificate chain (PEM); read again when it changes" },
   "tls-key": { type: "string", value: "FILE", help: "Key of that certificate (PEM)" },
+  "tls-host": {
+    type: "list",
+    value: "HOST=CERT:KEY",
+    help: "Certificate and key (PEM files) for clients that ask for this host; *.HOST for any below it",
+  },
   name: { type: "list", value: "NAME", help: "DNS name or IP address for the self-signed certificate" },
   state: { type: "string", value: "DIR", help: "Folder that keeps the self-signed certificate; nothing else is kept" },
   "drain-seconds": { type: "string", value: "N", default: "30", help: "Time over which bridges end on SIGTERM" },
@@ -57,6 +63,7 @@ const HELP: CommandHelp = {
   examples: [
     "flarescale gateway --upstream https://control.example.com --state /var/lib/flarescale",
     "flarescale gateway --upstream https://control.example.com --tls-cert fullchain.pem --tls-key privkey.pem",
+    "flarescale gateway --upstream https://control.example.com --tls-host derp.example.com=derp.pem:derp-key.pem",
     "flarescale gateway --upstream one.example=https://one.workers.dev --upstream two.example=https://two.workers.dev",
     "flarescale gateway --upstream http://127.0.0.1:8787 --listen 127.0.0.1 --http-port 8080 --https-port off",
   ],
@@ -79,7 +86,7 @@ async function run(argv: readonly string[]): Promise<number> {
   // Before anybody is told that the gateway is ready: whoever waits for that may send a signal at once.
   const signalled = nextSignal();
   const certSha256 = options.https?.certificate.sha256;
-  keepCertificateFresh(values, gateway, { sha256: certSha256, log });
+  keepFresh([...ownSource(values, gateway, certSha256, log), ...(await useHostCertificates(values, gateway, log))]);
   const ports = await gateway.open();
   log.info("listening", { ...ports, certSha256, upstream: values.upstream.join(", "), pid: process.pid });
   announceReady(fds, { ...ports, certSha256 });
@@ -93,6 +100,7 @@ async function run(argv: readonly string[]): Promise<number> {
 
 async function optionsOf(values: Values, log: Log): Promise<GatewayOptions> {
   const upstreams = parseHostMap(values.upstream);
+  parseHostFiles(values["tls-host"]); // what makes no sense is said before anything is opened
   const httpPort = portOf("http-port", values["http-port"]);
   const httpsPort = portOf("https-port", values["https-port"]);
   if (httpPort === undefined && httpsPort === undefined) throw new UsageError("one of the two ports must be on");
@@ -118,21 +126,37 @@ async function certificateOf(values: Values): Promise<Certificate> {
 
 const CERTIFICATE_CHECK_MS = 60_000;
 
-/** A given certificate is read again every minute, and at once on SIGHUP. */
-function keepCertificateFresh(
-  { "tls-cert": certFile, "tls-key": keyFile }: Values,
-  gateway: Gateway,
-  { sha256, log }: { readonly sha256: string | undefined; readonly log: Log },
-): void {
-  if (certFile === undefined || keyFile === undefined) return;
-  const check = followCertificate({
-    read: () => readCertificate(certFile, keyFile),
-    use: (certificate) => gateway.useCertificate(certificate),
-    inUse: sha256,
-    log,
-  });
-  setInterval(() => void check(), CERTIFICATE_CHECK_MS).unref();
-  process.on("SIGHUP", () => void check());
+/** The gateway's own certificate, when it is a given one. */
+function ownSource(values: Values, gateway: Gateway, inUse: string | undefined, log: Log): CertificateSource[] {
+  const { "tls-cert": certFile, "tls-key": keyFile } = values;
+  if (certFile === undefined || keyFile === undefined) return [];
+  const read = () => readCertificate(certFile, keyFile);
+  return [{ read, use: (certificate) => gateway.useCertificate(certificate), inUse, log }];
+}
+
+/** Puts the certificates of hosts in place. @throws Error when one of them cannot be used */
+async function useHostCertificates(values: Values, gateway: Gateway, log: Log): Promise<CertificateSource[]> {
+  const sources: CertificateSource[] = [];
+  for (const files of parseHostFiles(values["tls-host"])) {
+    const { host } = files;
+    const certificate = await readHostCertificate(files);
+    gateway.useCertificate(certificate, host);
+    const read = () => readHostCertificate(files);
+    const use = (renewed: Certificate) => gateway.useCertificate(renewed, host);
+    sources.push({ read, use, inUse: certificate.sha256, host, log });
+  }
+  return sources;
+}
+
+/** Given certificates are read again every minute, and at once on SIGHUP. */
+function keepFresh(sources: readonly CertificateSource[]): void {
+  if (sources.length === 0) return;
+  const checks = sources.map(followCertificate);
+  const checkAll = () => {
+    for (const check of checks) void check();
+  };
+  setInterval(checkAll, CERTIFICATE_CHECK_MS).unref();
+  process.on("SIGHUP", checkAll);
 }
 
 function portOf(option: string, text: string): number | undefined {

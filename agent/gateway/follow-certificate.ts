@@ -11,6 +11,8 @@ export interface CertificateSource {
   readonly use: (certificate: Certificate) => void;
   /** SHA-256 of the certificate in use. */
   readonly inUse: string | undefined;
+  /** The host that it is for; undefined: the gateway itself. */
+  readonly host?: string;
   readonly log: Log;
 }
 
@@ -18,8 +20,9 @@ export interface CertificateSource {
  * Returns a check that puts a changed certificate in place. Checks run one after another: of two at a time, the one
  * that read first could finish last and put the older certificate back.
  */
-export function followCertificate({ read, use, inUse, log }: CertificateSource): () => Promise<void> {
+export function followCertificate({ read, use, inUse, host, log }: CertificateSource): () => Promise<void> {
   let current = inUse;
+  const whose = host === undefined ? {} : { host };
   let last = Promise.resolve();
   const check = async () => {
     try {
@@ -27,9 +30,9 @@ export function followCertificate({ read, use, inUse, log }: CertificateSource):
       if (current === certificate.sha256) return;
       use(certificate);
       current = certificate.sha256;
-      log.info("certificate renewed", { certSha256: certificate.sha256 });
+      log.info("certificate renewed", { ...whose, certSha256: certificate.sha256 });
     } catch (error) {
-      log.warn("certificate not renewed", { detail: (error as Error).message });
+      log.warn("certificate not renewed", { ...whose, detail: (error as Error).message });
     }
   };
   return () => {

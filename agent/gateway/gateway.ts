@@ -11,6 +11,7 @@ import { acceptUpgrade } from "./bridge/accept-upgrade.ts";
 import { type Bridge, Bridges, type EndCause } from "./bridge/bridges.ts";
 import type { Certificate } from "./certificate.ts";
 import { drainBridges } from "./drain.ts";
+import { HostCertificates } from "./host-certificates.ts";
 import { passThrough } from "./http/http-pass-through.ts";
 import { DIAL_BUDGET_MS } from "./limits.ts";
 import { type Handlers, httpServer, httpsServer } from "./listener.ts";
@@ -58,6 +59,7 @@ export class Gateway {
   readonly #bridges: Bridges;
   readonly #http: http.Server | undefined;
   readonly #https: https.Server | undefined;
+  readonly #hostCertificates = new HostCertificates();
   readonly #stun: StunServer | undefined;
   readonly #metricsServer: http.Server | undefined;
   #isDraining = false;
@@ -72,7 +74,8 @@ export class Gateway {
     this.#bridges = new Bridges(limiter, (bridge, cause, ageMs) => this.#noteEnd(bridge, cause, ageMs));
     const handlers = this.#handlers();
     if (options.httpPort !== undefined) this.#http = httpServer(handlers);
-    if (options.https !== undefined) this.#https = httpsServer(options.https.certificate, handlers);
+    if (options.https !== undefined)
+      this.#https = httpsServer(options.https.certificate, this.#hostCertificates, handlers);
     if (options.stunPort !== undefined) this.#stun = this.#stunServer(options.stunPort);
     if (options.metrics !== undefined)
       this.#metricsServer = metricsServer(this.#metrics.registry, () => !this.#isDraining);
@@ -100,9 +103,10 @@ export class Gateway {
     };
   }
 
-  /** Replaces the certificate for connections from now on. */
-  useCertificate({ cert, key }: Certificate): void {
-    this.#https?.setSecureContext({ cert, key });
+  /** Replaces the gateway's own certificate, or a host's, for connections from now on. */
+  useCertificate(certificate: Certificate, host?: string): void {
+    if (host !== undefined) this.#hostCertificates.use(host, certificate);
+    else this.#https?.setSecureContext({ cert: certificate.cert, key: certificate.key });
   }
 
   /** Refuses new bridges, ends those that stand over `seconds`, lets requests finish, then closes everything. */

@@ -4,6 +4,8 @@ import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
 import { isOurUpgrade } from "./bridge/upgrade.ts";
+import type { Certificate } from "./certificate.ts";
+import type { HostCertificates } from "./host-certificates.ts";
 import type { RequestHandler } from "./http/http-pass-through.ts";
 import { CONNECTIONS_MAX, HEADERS_MAX, HEADERS_TIMEOUT_MS, HTTP_KEEP_ALIVE_MS, TCP_KEEP_ALIVE_MS } from "./limits.ts";
 
@@ -29,10 +31,24 @@ export function httpServer(handlers: Handlers): http.Server {
   return equip(http.createServer(SERVER_OPTIONS), handlers);
 }
 
-/** An HTTPS server that does not listen yet. Its certificate can be replaced with `setSecureContext`. */
-export function httpsServer(tls: { readonly cert: string; readonly key: string }, handlers: Handlers): https.Server {
-  const options = { ...SERVER_OPTIONS, ...tls, handshakeTimeout: HEADERS_TIMEOUT_MS, ALPNProtocols: ["http/1.1"] };
-  return equip(https.createServer(options), handlers);
+/**
+ * An HTTPS server that does not listen yet. Its own certificate can be replaced with `setSecureContext`; `hosts` has
+ * those of names that clients ask for.
+ */
+export function httpsServer(
+  { cert, key }: Pick<Certificate, "cert" | "key">,
+  hosts: HostCertificates,
+  handlers: Handlers,
+): https.Server {
+  const server = https.createServer({
+    ...SERVER_OPTIONS,
+    cert,
+    key,
+    handshakeTimeout: HEADERS_TIMEOUT_MS,
+    ALPNProtocols: ["http/1.1"],
+    SNICallback: (name, done) => done(null, hosts.find(name)),
+  });
+  return equip(server, handlers);
 }
 
 function equip<S extends http.Server | https.Server>(server: S, handlers: Handlers): S {
