@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "make a new tailnet that of a file or of a headscale database",
     load: async () => (await import("./transfer/import-command.ts")).importCommand,
   },
+  "derp-restart": {
+    summary: "send the clients of our relays away before an interruption, and tell them when to come back",
+    load: async () => (await import("./derp-restart/command.ts")).derpRestartCommand,
+  },
   doctor: {
     summary: "find out why a client cannot reach its control server",
     load: async () => (await import("./doctor/command.ts")).doctorCommand,

@@ -88,9 +88,12 @@ export class DerpRegionObject extends DurableObject<Env> {
     return this.#relay.statistics();
   }
 
-  /** Sends all clients away before a planned interruption, and tells them when to come back and for how long to try. */
-  restart(reconnectInMs: number, tryForMs: number): void {
-    this.#relay.retire(reconnectInMs, tryForMs);
+  /**
+   * Sends all clients away before a planned interruption, and tells them when to come back and for how long to try.
+   * @returns how many were told
+   */
+  restart(reconnectInMs: number, tryForMs: number): number {
+    return this.#relay.retire(reconnectInMs, tryForMs);
   }
 
   async #wakeBy(dueMs: number): Promise<void> {

@@ -132,13 +132,21 @@ export class Relay {
     for (const key of await this.#ports.admission.recheck(keys.map(nodeKeyOf))) this.revoke(key);
   }
 
-  /** Tells all clients that the relay goes away, when to come back and for how long to try, and closes them. */
-  retire(reconnectInMs: number, tryForMs: number): void {
+  /**
+   * Tells all clients that the relay goes away, when to come back and for how long to try, and closes them.
+   * @returns how many were told; those that had not logged in are closed without a word
+   */
+  retire(reconnectInMs: number, tryForMs: number): number {
     const restarting = encodeRestarting(reconnectInMs, tryForMs);
+    let told = 0;
     for (const connection of [...this.#connections]) {
-      if (connection.state.phase === "admitted") connection.post(restarting);
+      if (connection.state.phase === "admitted") {
+        connection.send(restarting); // whatever waits before it is dropped with the connection
+        told++;
+      }
       this.#end(connection, CloseCode.RESTARTING, "relay goes away");
     }
+    return told;
   }
 
   /** Counts. */

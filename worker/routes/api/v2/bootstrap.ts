@@ -1,12 +1,9 @@
 // The first administrator of a new tailnet, made once by whoever holds the secret BOOTSTRAP_SECRET.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { HTTPException } from "hono/http-exception";
-import { readSettings } from "../../../env.ts";
-import { presentedToken, sourceAddress } from "../../../middleware/authenticate.ts";
-import { RateLimitException, RefusalException } from "../../../middleware/on-error.ts";
+import { requireBootstrapSecret } from "../../../middleware/bootstrap-secret.ts";
+import { RefusalException } from "../../../middleware/on-error.ts";
 import { administrationOf } from "../../../middleware/tailnet-for.ts";
 import { formatTime } from "../../../protocol/control/json.ts";
-import { hashSecret, matchesHash } from "../../../tailnet/entities/secret-token.ts";
 import { body, publicRoute, reply } from "./api-route.ts";
 
 const UserSchema = z
@@ -47,12 +44,7 @@ const bootstrap = publicRoute("bootstrap", {
 export const bootstrapRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 bootstrapRoutes.openapi(bootstrap, async (c) => {
-  const { bootstrapSecret } = readSettings(c.env);
-  if (!isSecret(c.req.header("authorization") ?? "", bootstrapSecret)) {
-    const seconds = await administrationOf(c.env).access.noteFailure(sourceAddress(c.req.raw));
-    if (seconds > 0) throw new RateLimitException(seconds);
-    throw new HTTPException(401, { message: "bootstrap secret invalid" });
-  }
+  await requireBootstrapSecret(c, "bootstrap");
   const { loginName, apiToken } = c.req.valid("json");
   const outcome = await administrationOf(c.env).access.bootstrap(loginName, apiToken);
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
@@ -67,12 +59,3 @@ bootstrapRoutes.openapi(bootstrap, async (c) => {
     200,
   );
 });
-
-/** Hashes make both sides equally long, so that comparing them tells nothing of the secret. */
-function isSecret(header: string, secret: string): boolean {
-  if (secret === "") {
-    const message = "bootstrap is off: set the secret BOOTSTRAP_SECRET (npx wrangler secret put BOOTSTRAP_SECRET)";
-    throw new HTTPException(403, { message });
-  }
-  return matchesHash(presentedToken(header) ?? "", hashSecret(secret));
-}
