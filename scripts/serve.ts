@@ -8,7 +8,7 @@ import { runStack } from "./stack/stack.ts";
 import { openStateFolder } from "./stack/state-folder.ts";
 import { bundleWorker } from "./worker/worker-bundle.ts";
 import { workerdConfig } from "./worker/workerd-config.ts";
-import { readWranglerSettings, SECRETS } from "./worker/wrangler-settings.ts";
+import { readWranglerSettings, variablesIn } from "./worker/wrangler-settings.ts";
 
 const HELP = `Runs the Worker in a plain workerd, without Cloudflare. docs/self-host.md tells the rest.
 
@@ -67,20 +67,12 @@ await runCommand(async () => {
     hostname: values.hostname,
     workerPort: parsePort("port", values.port),
     gateway: values.gateway ? { httpPort, httpsPort, stunPort } : null,
-    vars: varsFromEnvironment(),
+    vars: variablesIn(process.env),
   };
   return runStack(options, async ({ workerUrl, controlUrl }) => {
     console.error(`flarescale: Worker at ${workerUrl}${values.gateway ? `, gateway at ${controlUrl}` : ""}`);
   });
 });
-
-/** The Worker's variables and secrets that this process's environment sets. */
-function varsFromEnvironment(): Record<string, string> {
-  const names = [...Object.keys(readWranglerSettings().vars), ...SECRETS];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-}
 
 /** Writes the bundle, the configuration that embeds it and the default of every variable. */
 async function writeBuild(folder: string): Promise<number> {

@@ -7,6 +7,7 @@ import { isFreeUdpPort } from "./stack/address.ts";
 import { administratorToken, createAuthKey } from "./stack/first-administrator.ts";
 import { runStack, type Stack, type StackOptions } from "./stack/stack.ts";
 import { credentialsFile, openStateFolder, readCredentials } from "./stack/state-folder.ts";
+import { variablesIn } from "./worker/wrangler-settings.ts";
 
 const HELP = `Runs a complete flarescale on this machine: the Worker in workerd and a gateway beside it.
 
@@ -27,6 +28,8 @@ Usage: npm start -- [options]
   --json               print one line of JSON when ready, and nothing else, to standard output:
                        {"controlUrl","workerUrl","apiUrl","authKey","apiToken","pids"}
   --help               this text
+
+Every variable that wrangler.toml explains may be set in the environment.
 
 Clients that use a public name or address come back over TLS on port 443 after a lost connection, whatever the login
 server says: give such a machine --http-port 80 --https-port 443. Loopback and private addresses need no such care.
@@ -68,6 +71,7 @@ await runCommand(async () => {
       stunPort: await stunPort(values["stun-port"], values.listen),
     },
     vars: {
+      ...variablesIn(process.env),
       BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret,
       ...relayVars(values["derp-map"], values["derp-regions"]),
     },

@@ -37,3 +37,14 @@ export function readWranglerSettings(file = path.join(ROOT, "wrangler.toml")): W
     vars: parsed.vars,
   };
 }
+
+/** The Worker's variables and secrets that an environment sets. */
+export function variablesIn(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const names = [...Object.keys(readWranglerSettings().vars), ...SECRETS];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

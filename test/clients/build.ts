@@ -23,6 +23,8 @@ export interface ClientBinaries {
     readonly tailscaled: string;
     readonly tailscale: string;
     readonly derper: string;
+    /** Our own program around the official DERP client, see current/cmd/derp-client. */
+    readonly derpClient: string;
     /** Our own tsnet program, see current/cmd/tsnet-peer. */
     readonly tsnetPeer: string;
     /** Upstream's in-memory control server, see current/cmd/reference-control. */
@@ -79,6 +81,7 @@ const current = moduleOf("current", [
   { name: "tailscaled", package: "tailscale.com/cmd/tailscaled", tags: currentTags },
   { name: "tailscale", package: "tailscale.com/cmd/tailscale", tags: currentTags },
   { name: "derper", package: "tailscale.com/cmd/derper", tags: currentTags },
+  { name: "derp-client", package: "./cmd/derp-client", tags: currentTags },
   { name: "tsnet-peer", package: "./cmd/tsnet-peer", tags: currentTags },
   { name: "reference-control", package: "./cmd/reference-control", tags: currentTags },
   { name: "control-load", package: "./cmd/control-load", tags: currentTags },
@@ -111,6 +114,7 @@ export async function clientBinaries(): Promise<ClientBinaries> {
       tailscaled: inCurrent("tailscaled"),
       tailscale: inCurrent("tailscale"),
       derper: inCurrent("derper"),
+      derpClient: inCurrent("derp-client"),
       tsnetPeer: inCurrent("tsnet-peer"),
       referenceControl: inCurrent("reference-control"),
       wasm: inCurrent("client.wasm"),

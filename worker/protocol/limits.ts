@@ -9,6 +9,8 @@ export const NOISE_MAX_RECORD = 4096;
 export const NOISE_MAX_PLAINTEXT = NOISE_MAX_RECORD - 3 - 16;
 /** Largest WebSocket message that we send; WASM clients refuse more than 32,768 (wire), 16 KiB keeps latency low. */
 export const WEBSOCKET_MAX_SEND = 16_384;
+/** The same to a gateway of ours, which carries bytes and takes any length up to its limit. */
+export const WEBSOCKET_MAX_SEND_LONG = 64 << 10;
 /** Largest WebSocket message that we accept on a control connection; clients and gateways send ≤ 64 KiB. */
 export const WEBSOCKET_MAX_RECEIVE = 1 << 20;
 
@@ -101,6 +103,9 @@ export const DERP_QUESTIONS_PER_SECOND = 100;
 export const DERP_RECHECK_MS = 600_000;
 /** DERP: body of an admission question of another relay (wire: derper sends under 200 bytes). */
 export const DERP_VERIFY_BODY_MAX = 4096;
+/** DERP: an operator's order to restart, and the longest times in it. */
+export const DERP_RESTART_BODY_MAX = 4096;
+export const DERP_RESTART_MAX_MS = 600_000;
 /** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (estimated; docs/relay.md). */
 export const DERP_MESSAGE_COST = 4096;
 /** DERP: smallest rate that may be set, bytes per second: a burst holds the longest packet (wire: derpserver). */
