@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterEach, expect, it, vi } from "vitest";
 import { main } from "../main.ts";
 
@@ -13,11 +14,11 @@ afterEach(() => {
 /** A Worker that answers the one request that it gets. */
 async function worker(status: number, answer: string) {
   const requests: { request: IncomingMessage; body: string }[] = [];
-  const server = http.createServer(async (request, response) => {
-    let body = "";
-    for await (const chunk of request) body += String(chunk);
-    requests.push({ request, body });
-    response.writeHead(status, { connection: "close" }).end(answer);
+  const server = http.createServer((request, response) => {
+    void text(request).then((body) => {
+      requests.push({ request, body });
+      response.writeHead(status, { connection: "close" }).end(answer);
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -28,14 +29,14 @@ async function worker(status: number, answer: string) {
 async function run(...argv: string[]) {
   const output = { out: "", err: "" };
   const streams = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => {
-      output[name === "stdout" ? "out" : "err"] += String(text);
+    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
+      output[name === "stdout" ? "out" : "err"] += String(chunk);
       return true;
     }),
   );
   const code = await main(["derp-restart", ...argv], {
-    out: (text) => (output.out += text),
-    err: (text) => (output.err += text),
+    out: (chunk) => (output.out += chunk),
+    err: (chunk) => (output.err += chunk),
   });
   for (const stream of streams) stream.mockRestore();
   return { code, ...output };
