@@ -106,8 +106,8 @@ export const DERP_VERIFY_BODY_MAX = 4096;
 /** DERP: an operator's order to restart, and the longest times in it. */
 export const DERP_RESTART_BODY_MAX = 4096;
 export const DERP_RESTART_MAX_MS = 600_000;
-/** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (estimated; docs/relay.md). */
-export const DERP_MESSAGE_COST = 4096;
+/** DERP: what a message costs beyond its bytes, in bytes that take as long to relay (measured; docs/relay.md). */
+export const DERP_MESSAGE_COST = 10 << 10;
 /** DERP: smallest rate that may be set, bytes per second: a burst holds the longest packet (wire: derpserver). */
 export const DERP_MIN_RATE = DERP_MAX_PACKET + 32;
 /** DERP: cost of a region's traffic per second above which each client is held to its share. */
