@@ -3,7 +3,6 @@
 // receiver that does not read.
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { DerpConnection, packetTo } from "../bench/relay/derp-connection.ts";
 import { clientBinaries } from "../clients/build.ts";
@@ -189,30 +188,36 @@ describe("a full region", () => {
     if (flooder === undefined || slow === undefined) throw new Error("two more clients are needed");
     slow.socket.pause();
     const batch = Buffer.concat(new Array<Buffer>(64).fill(packetTo(slow.publicKey, 1_400)));
-    let flooded = 0;
-    // Its socket is always taken from: a relay that stalled it would make this wait.
-    const flood = setInterval(() => {
-      for (let n = 0; n < 4 && flooder.socket.writableLength === 0; n++, flooded += batch.length) {
-        flooder.socket.write(batch);
-      }
-    }, 1);
-    onTestFinished(() => clearInterval(flood));
-    const rounds = 40;
-    for (let round = 0; round < rounds; round++) {
-      steady.do({ do: "send", to: sink.nodeKey, bytes: PACKET, count: 4 }); // with what messages cost, a third of an equal share
-      await sleep(100);
-    }
+    const flood = (everyMs: number) => {
+      const timer = setInterval(() => flooder.socket.write(batch), everyMs);
+      onTestFinished(() => clearInterval(timer));
+      return () => clearInterval(timer);
+    };
+    let sent = 0;
+    /** Goes on sending until a metric tells that so many packets of the flood have been dropped. */
+    const steadyUntil = (name: string) =>
+      until(
+        name,
+        async () => {
+          steady.do({ do: "send", to: sink.nodeKey, bytes: PACKET, count: 4 });
+          sent += 4;
+          return (await relay.metric(name)) > 1_000;
+        },
+        { timeoutMs: 60_000, everyMs: 100 },
+      );
+    // First within the region's rate, so that it reaches the one who does not read, then far beyond.
+    const stopTrickle = flood(50);
+    await steadyUntil("packets_dropped_total");
+    stopTrickle();
+    expect(await relay.metric("packets_limited_total")).toBe(0);
+    const stopFlood = flood(2);
+    await steadyUntil("packets_limited_total");
+    stopFlood();
     await steady.settle();
     await sink.settle();
-    await until(
-      "the slow one's packets are dropped",
-      async () => (await relay.metric("packets_dropped_total")) > 1_000,
-    );
-    clearInterval(flood);
-    const arrived = sink.events.filter(({ event, key }) => event === "packet" && key === steady.nodeKey).length;
-    expect(arrived).toBe(4 * rounds);
-    expect(await relay.metric("packets_limited_total")).toBeGreaterThan(1_000);
-    expect(flooded).toBeGreaterThan(2 * regionRate);
+    expect(sink.events.filter(({ event, key }) => event === "packet" && key === steady.nodeKey)).toHaveLength(sent);
+    await until("all of the flood is taken from its sender", () => flooder.socket.writableLength === 0);
+    expect(flooder.socket.destroyed).toBe(false);
     flooder.close();
     slow.close();
   });

@@ -75,8 +75,10 @@ export class OfficialDerpClient {
 
   /** Makes a round trip, after which all that was sent before has been handled. */
   async settle(): Promise<void> {
+    const pongs = () => this.events.filter(({ event }) => event === "pong").length;
+    const before = pongs();
     this.do({ do: "ping" });
-    await this.#child.until("pong", () => this.events.some(({ event }) => event === "pong"));
+    await this.#child.until("pong", () => pongs() > before);
   }
 
   /** Ends it without a farewell. */
