@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "measure the relays and STUN servers of a DERP map as a client would",
     load: async () => (await import("./derp-check/command.ts")).derpCheckCommand,
   },
+  admin: {
+    summary: "make the first administrator of a new tailnet",
+    load: async () => (await import("./admin/command.ts")).adminCommand,
+  },
   export: {
     summary: "write a whole tailnet to a file",
     load: async () => (await import("./transfer/export-command.ts")).exportCommand,

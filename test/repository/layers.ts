@@ -64,6 +64,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "agent/doctor",
       "agent/derp-check",
       "agent/transfer",
+      "agent/admin",
     ],
     packages: ANY,
   },
@@ -72,6 +73,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "agent/stun": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/controller": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/derp-check": { uses: ["agent", "worker/protocol"], packages: ANY },
+  "agent/admin": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/transfer": { uses: ["agent", "worker/protocol"], packages: ANY },
   "agent/doctor": { uses: ["agent", "worker/protocol"], packages: ANY },
 
