@@ -7,6 +7,7 @@ import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
 import { createNetwork, type Network } from "./support/netns.ts";
 import { type SSHSession, startSSH } from "./support/ssh-session.ts";
 import { Tailscaled } from "./support/tailscaled.ts";
+import { until } from "./support/until.ts";
 
 const command = "echo out-$((40 + 2)); exit 7";
 const ran = { code: 7, stdout: ["out-42"] };
@@ -131,5 +132,34 @@ describe("a rule that checks", () => {
       await browser.submit(await signedIn(browser, await pageOf(session)), "/approve");
       expect(await session.ended()).toMatchObject(ran);
     }
+  });
+});
+
+describe("a rule whose sessions must be recorded", () => {
+  /** What nodes have reported of sessions that no recorder took. */
+  async function reports(): Promise<readonly unknown[]> {
+    const query = `start=2020-01-01T00:00:00Z&end=${new Date(Date.now() + 60_000).toISOString()}`;
+    const path = `/tailnet/-/logging/configuration?${query}&event=NODE.UPDATE.SSH_SESSION_RECORDING`;
+    return (await flarescale.api.request<{ logs: unknown[] }>("GET", path)).logs;
+  }
+
+  it("lets nobody in without a recorder, and the audit log tells who tried", async () => {
+    const rule = { action: "accept", users: ["root"], recorder: ["tag:recorder"], enforceRecorder: true };
+    await setRules("five", rule);
+    const refused = await (await login()).ended();
+    expect(refused.stdout).toEqual(["This session must be recorded, but no recorder can be reached."]);
+    expect(refused.code).not.toBe(ran.code);
+    const told = await until("the report", async () => {
+      const logs = await reports();
+      return logs.length > 0 ? logs : undefined;
+    });
+    expect(told).toMatchObject([
+      {
+        origin: "NODE",
+        actor: { type: "NODE", displayName: "server" },
+        target: { name: "server", property: "SSH_SESSION_RECORDING" },
+        new: { event: "rejected", source: { name: "laptop" }, sshUser: "root", localUser: "root" },
+      },
+    ]);
   });
 });
