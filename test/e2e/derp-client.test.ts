@@ -1,8 +1,10 @@
 // The relay as programs see it that use the official DERP client (derphttp) by themselves: every frame that our relay sends
-// is read by it, through a gateway with TLS.
+// is read by it, through a gateway with TLS. And the relay under load that no official client makes: a flood, and a
+// receiver that does not read.
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { DerpConnection, packetTo } from "../bench/relay/derp-connection.ts";
 import { clientBinaries } from "../clients/build.ts";
 import { execute } from "./support/command.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
@@ -169,3 +171,54 @@ async function settleBySending(client: OfficialDerpClient, to: OfficialDerpClien
   client.do({ do: "send", to: to.nodeKey, bytes: 1, count: 1 });
   await to.next("packet", ({ event }) => event === "packet");
 }
+
+describe("a full region", () => {
+  const regionRate = 4_000_000;
+  let relay: Relay;
+  beforeAll(async () => {
+    relay = await Relay.start({ DERP_REGION_BYTES_PER_SECOND: String(regionRate) });
+  });
+  afterAll(async () => relay?.flarescale.stop());
+
+  it("cuts a flood to one who does not read, counts what it drops, and lets the others' packets through, all of them", async () => {
+    const [steady, sink] = [await relay.client(0), await relay.client(1)];
+    const [flooder, slow] = await Promise.all(
+      relay.keys.slice(2).map(async ({ privateKey }) => DerpConnection.open(relay.flarescale.controlUrl, privateKey)),
+    );
+    if (flooder === undefined || slow === undefined) throw new Error("two more clients are needed");
+    slow.socket.pause();
+    const batch = Buffer.concat(new Array<Buffer>(64).fill(packetTo(slow.publicKey, 1_400)));
+    const flood = (everyMs: number) => {
+      const timer = setInterval(() => flooder.socket.write(batch), everyMs);
+      onTestFinished(() => clearInterval(timer));
+      return () => clearInterval(timer);
+    };
+    let sent = 0;
+    /** Goes on sending until a metric tells that so many packets of the flood have been dropped. */
+    const steadyUntil = (name: string) =>
+      until(
+        name,
+        async () => {
+          steady.do({ do: "send", to: sink.nodeKey, bytes: PACKET, count: 4 });
+          sent += 4;
+          return (await relay.metric(name)) > 1_000;
+        },
+        { timeoutMs: 60_000, everyMs: 100 },
+      );
+    // First within the region's rate, so that it reaches the one who does not read, then far beyond.
+    const stopTrickle = flood(50);
+    await steadyUntil("packets_dropped_total");
+    stopTrickle();
+    expect(await relay.metric("packets_limited_total")).toBe(0);
+    const stopFlood = flood(2);
+    await steadyUntil("packets_limited_total");
+    stopFlood();
+    await steady.settle();
+    await sink.settle();
+    expect(sink.events.filter(({ event, key }) => event === "packet" && key === steady.nodeKey)).toHaveLength(sent);
+    await until("all of the flood is taken from its sender", () => flooder.socket.writableLength === 0);
+    expect(flooder.socket.destroyed).toBe(false);
+    flooder.close();
+    slow.close();
+  });
+});
