@@ -192,7 +192,7 @@ describe("bodies", () => {
 });
 
 describe("paths, queries and headers", () => {
-  it("of every shape get an answer below 500 that is JSON", async () => {
+  it("of every shape get an answer that is JSON, and no failure", async () => {
     const segment = fc.oneof(
       fc.constantFrom(
         "-",
@@ -218,7 +218,9 @@ describe("paths, queries and headers", () => {
     await fc.assert(
       fc.asyncProperty(method, fc.array(segment, { maxLength: 5 }), async (verb, segments) => {
         const { status, json } = await api(`/${segments.join("/")}`, { method: verb, token });
-        expect(status).toBeLessThan(500);
+        // An endpoint of the hosted service that is left out says so (left-out.ts).
+        if (status === 501) expect(json.message).toMatch(/^not implemented: /);
+        else expect(status).toBeLessThan(500);
         if (status >= 400 && json !== undefined) expect(typeof json.message).toBe("string");
       }),
       { numRuns: 600 },
