@@ -6,6 +6,7 @@ import { UNDERSTANDS_CERTIFICATE_PINS } from "../protocol/control/capability-ver
 import { type DerpOverlay, overlayDerpMap, withoutPins } from "../protocol/control/derp-map.ts";
 import type { FilterRule } from "../protocol/control/filter-rule.ts";
 import { formatTime } from "../protocol/control/json.ts";
+import type { SSHRule } from "../protocol/control/ssh.ts";
 import { type Service, serviceLabel } from "../tailnet/entities/configuration/virtual-address.ts";
 import { isServed, type Node, type NodeId } from "../tailnet/entities/node.ts";
 import { hostedServices } from "../tailnet/service-hosts.ts";
@@ -23,6 +24,14 @@ import { toUserProfile } from "./to-user-profile.ts";
 /** A name and its value in JSON, if it has one. */
 type Member = readonly [string, string | undefined];
 
+/** What a delta is put together from. */
+interface DeltaParts {
+  readonly removed: string | undefined;
+  readonly whole: readonly string[];
+  readonly patches: readonly string[];
+  readonly rest: readonly Member[];
+}
+
 /** The views of one record that were met, with their JSON; nearly always one. */
 type EncodedPeer = { readonly view: string; readonly json: string }[];
 
@@ -35,6 +44,11 @@ export class NetmapEncoder {
   readonly #chunks = new PeerChunks();
   readonly #common = new SegmentsByText();
   readonly #texts = new WeakMap<object, string>();
+  #lastDelta: { readonly parts: readonly unknown[]; readonly message: string | undefined } = {
+    parts: [],
+    message: undefined,
+  };
+  #lastSsh: { readonly rules: readonly SSHRule[]; readonly text: string } = { rules: [], text: '{"rules":[]}' };
   #lastPatches = "";
   #lastPatchMessage = "";
 
@@ -80,18 +94,34 @@ export class NetmapEncoder {
     const userIds = new Set(delta.userIds);
     for (const peer of whole) if (delta.newPeers.has(peer.id)) userIds.add(wireUserId(peer));
     if (delta.hasNewSelf) userIds.add(wireUserId(node));
+    const removed = delta.removedPeers.size > 0 ? JSON.stringify(ascending(delta.removedPeers)) : undefined;
+    return this.#deltaMessage({
+      removed,
+      whole: whole.map((peer) => this.#peer(tailnet, node.id, peer)),
+      patches: [...delta.patches.values()],
+      rest: [
+        ["Node", delta.hasNewSelf ? this.#self(tailnet, node) : undefined],
+        ["UserProfiles", userIds.size > 0 ? this.#profiles(tailnet, userIds) : undefined],
+        ["PacketFilters", delta.hasNewFilter ? this.#packetFilters(tailnet, node) : undefined],
+        ["SSHPolicy", delta.hasNewSsh ? this.#sshPolicy(tailnet, node) : undefined],
+        ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet, node) : undefined],
+        ["DERPMap", delta.hasNewDerpMap ? this.#derpMapFor(tailnet, node) : undefined],
+      ],
+    });
+  }
+
+  /** Most listeners are told the same, of the same strings: then it is the message of the one before. */
+  #deltaMessage({ removed, whole, patches, rest }: DeltaParts): string | undefined {
+    const parts = [removed, ...whole, "", ...patches, ...rest.map((member) => member[1])];
+    if (isSame(parts, this.#lastDelta.parts)) return this.#lastDelta.message;
     const text = object([
-      ["PeersRemoved", delta.removedPeers.size > 0 ? JSON.stringify(ascending(delta.removedPeers)) : undefined],
-      ["PeersChanged", list(whole.map((peer) => this.#peer(tailnet, node.id, peer)))],
-      ["PeersChangedPatch", list([...delta.patches.values()])],
-      ["Node", delta.hasNewSelf ? this.#self(tailnet, node) : undefined],
-      ["UserProfiles", userIds.size > 0 ? this.#profiles(tailnet, userIds) : undefined],
-      ["PacketFilters", delta.hasNewFilter ? this.#packetFilters(tailnet, node) : undefined],
-      ["SSHPolicy", delta.hasNewSsh ? this.#sshPolicy(tailnet, node) : undefined],
-      ["DNSConfig", delta.hasNewDns ? this.#dns(tailnet, node) : undefined],
-      ["DERPMap", delta.hasNewDerpMap ? this.#derpMapFor(tailnet, node) : undefined],
+      ["PeersRemoved", removed],
+      ["PeersChanged", list(whole)],
+      ["PeersChangedPatch", list(patches)],
+      ...rest,
     ]);
-    return text === "{}" ? undefined : text;
+    this.#lastDelta = { parts, message: text === "{}" ? undefined : text };
+    return this.#lastDelta.message;
   }
 
   /** A last message that makes the client ask its user to log in again (control-protocol.md 5.15). */
@@ -146,8 +176,10 @@ export class NetmapEncoder {
   }
 
   #packetFilters(tailnet: Tailnet, node: Node): string {
-    const rules = tailnet.engine.packetFilterOf(node.id).map((rule) => this.#filterRule(rule));
-    return `{"base":[${rules.join(",")}]}`;
+    const rules = tailnet.engine.packetFilterOf(node.id); // one list for all who share it
+    const text = this.#texts.get(rules) ?? `{"base":[${rules.map((rule) => this.#filterRule(rule)).join(",")}]}`;
+    this.#texts.set(rules, text);
+    return text;
   }
 
   /** Rules of different nodes share their sources, which make up most of their length. */
@@ -157,7 +189,9 @@ export class NetmapEncoder {
 
   #sshPolicy(tailnet: Tailnet, node: Node): string {
     const rules = tailnet.engine.sshPolicyOf(node.id)?.rules ?? [];
-    return `{"rules":[${rules.map((rule) => this.#text(rule)).join(",")}]}`;
+    if (!isSame(rules, this.#lastSsh.rules))
+      this.#lastSsh = { rules, text: `{"rules":[${rules.map((rule) => this.#text(rule)).join(",")}]}` };
+    return this.#lastSsh.text;
   }
 
   #profiles(tailnet: Tailnet, userIds: ReadonlySet<number>): string {
@@ -219,6 +253,10 @@ function isPatchOnly(delta: NetmapDelta): boolean {
   const hasLists = delta.wholePeers.size + delta.removedPeers.size + delta.userIds.size > 0;
   const hasParts = delta.hasNewSelf || delta.hasNewFilter || delta.hasNewSsh || delta.hasNewDns || delta.hasNewDerpMap;
   return delta.patches.size > 0 && !hasLists && !hasParts;
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
 function ascending(ids: ReadonlySet<NodeId>): NodeId[] {
