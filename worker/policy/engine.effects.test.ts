@@ -48,3 +48,30 @@ test("an exit node that changes its exit routes differs for those who may use th
   expect(viewersOf(effect)).toEqual({ 1: { added: [], removed: [], changed: [9] } });
   expect([...effect.selves]).toEqual([9]);
 });
+
+test.each([
+  ["a posture", { postures: { "posture:up": ["custom:up"] } }, { postures: { "posture:up": ["custom:up == false"] } }],
+  ["a group", { groups: { "group:g": ["ann@example.com"] } }, { groups: { "group:g": ["bob@example.com"] } }],
+  ["a host", { hosts: { srv: "100.64.0.1" } }, { hosts: { srv: "100.64.0.2" } }],
+  ["an ipset", { ipsets: { "ipset:s": ["100.64.0.1"] } }, { ipsets: { "ipset:s": ["100.64.0.2"] } }],
+])("%s that means something else under the same name moves who may reach what", (_, before, after) => {
+  const [name] = Object.keys(Object.values(before)[0] ?? {});
+  const source = name === "posture:up" ? { src: ["*"], srcPosture: [name] } : { src: [name] };
+  const under = (definitions: object) =>
+    parsed({ ...definitions, tagOwners: { "tag:db": [] }, grants: [{ ...source, dst: ["tag:db"], ip: ["22"] }] });
+  const nodes = [
+    node(1, { attributes: { "custom:up": true } }),
+    node(2, { userId: 2, attributes: { "custom:up": false } }),
+    node(3, { tags: ["tag:db"] }),
+  ];
+  const engine = new PolicyEngine({ policy: under(before), users: USERS, nodes });
+  expect(engine.peersOf(3)).toEqual([1]);
+  const effect = engine.setPolicy(under(after));
+  expect([engine.peersOf(3), engine.packetFilterOf(3)[0]?.SrcIPs]).toEqual([[2], ["100.64.0.2"]]);
+  expect(viewersOf(effect)).toEqual({
+    1: { added: [], removed: [3], changed: [] },
+    2: { added: [3], removed: [], changed: [] },
+    3: { added: [2], removed: [1], changed: [] },
+  });
+  expect([...effect.filters]).toEqual([3]);
+});
