@@ -13,7 +13,13 @@ export interface BenchServer {
   readonly emptyKb: { readonly server: number; readonly gateways: number };
   /** Puts a policy that lets everybody reach the TCP ports from 1 to `lastPort` of everybody. */
   setPolicy(lastPort: number): ApiRequest;
+  /** Puts a policy that lets everybody reach everybody and knows these tags. */
+  defineTags(tags: readonly string[]): ApiRequest;
   listDevices(): ApiRequest;
+  getDevice(id: number): ApiRequest;
+  setTags(id: number, tags: readonly string[]): ApiRequest;
+  /** Asks for an access token with a client's secret; undefined where there is no such call. */
+  requestToken(): ApiRequest | undefined;
   deleteDevice(id: number): ApiRequest;
   stop(): Promise<void>;
 }

@@ -19,6 +19,10 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
   };
   const { publicKey } = (await (await fetch(`${workerUrl}/key?v=142`)).json()) as { publicKey: string };
   const load = Load.start(loadBinary, "load-flarescale", publicKey, authKey);
+  const client = await flarescale.api.request<{ key: string }>("POST", "/tailnet/-/keys", {
+    keyType: "client",
+    scopes: ["devices:core:read"],
+  });
   const header = { Authorization: `Bearer ${apiToken}`, "Content-Type": "application/json" };
   const api = `${workerUrl}/api/v2`;
   return {
@@ -35,6 +39,25 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
       const body = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
       return { method: "POST", url: `${api}/tailnet/-/acl`, header, body };
     },
+    defineTags: (tags) => ({
+      method: "POST",
+      url: `${api}/tailnet/-/acl`,
+      header,
+      body: JSON.stringify(withTags(tags)),
+    }),
+    getDevice: (id) => ({ method: "GET", url: `${api}/device/${id}`, header }),
+    setTags: (id, tags) => ({
+      method: "POST",
+      url: `${api}/device/${id}/tags`,
+      header,
+      body: JSON.stringify({ tags }),
+    }),
+    requestToken: () => ({
+      method: "POST",
+      url: `${api}/oauth/token`,
+      header: { "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ client_secret: client.key }).toString(),
+    }),
     listDevices: () => ({ method: "GET", url: `${api}/tailnet/-/devices`, header }),
     deleteDevice: (id) => ({ method: "DELETE", url: `${api}/device/${id}`, header }),
     stop: async () => {
@@ -43,6 +66,12 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
       await flarescale.stop();
     },
   };
+}
+
+/** A policy that lets everybody reach everybody and knows tags of nobody. */
+function withTags(tags: readonly string[]): object {
+  const grants = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
+  return { tagOwners: Object.fromEntries(tags.map((tag) => [tag, ["autogroup:admin"]])), grants };
 }
 
 async function gatewayTo(upstream: string) {

@@ -15,6 +15,8 @@ import { residentKb } from "./server-cost.ts";
 
 const run = promisify(execFile);
 
+const EVERYBODY = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
+
 /** Starts it with one user and no nodes. @throws Error when the binary is not headscale */
 export async function startHeadscaleServer(binary: string, loadBinary: string): Promise<BenchServer> {
   const dir = scratchDir("headscale");
@@ -49,6 +51,20 @@ export async function startHeadscaleServer(binary: string, loadBinary: string): 
       const policy = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
       return { method: "PUT", url: `${url}/api/v1/policy`, header, body: JSON.stringify({ policy }) };
     },
+    defineTags: (tags) => {
+      const policy = { tagOwners: Object.fromEntries(tags.map((tag) => [tag, ["bench@"]])), grants: EVERYBODY };
+      return {
+        method: "PUT",
+        url: `${url}/api/v1/policy`,
+        header,
+        body: JSON.stringify({ policy: JSON.stringify(policy) }),
+      };
+    },
+    getDevice: (id) => ({ method: "GET", url: `${url}/api/v1/node/${id}`, header }),
+    setTags: (id, tags) => {
+      return { method: "POST", url: `${url}/api/v1/node/${id}/tags`, header, body: JSON.stringify({ tags }) };
+    },
+    requestToken: () => undefined, // its API takes keys alone
     listDevices: () => ({ method: "GET", url: `${url}/api/v1/node`, header }),
     deleteDevice: (id) => ({ method: "DELETE", url: `${url}/api/v1/node/${id}`, header }),
     stop: async () => {

@@ -12,7 +12,8 @@ import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
 import { benchPolicy } from "./policy/policy.bench.ts";
 import { benchRelay } from "./relay/relay.bench.ts";
 import { type BenchResult, policyTable, toJson, toTable, writeResult } from "./report.ts";
-import { type Figures, idle, memory, ROWS, type RowOptions } from "./rows.ts";
+import type { Figures, RowOptions } from "./row.ts";
+import { idle, memory, ROWS } from "./rows.ts";
 import { machine } from "./server-cost.ts";
 
 const SETTLE_MS = 2_000;

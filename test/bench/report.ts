@@ -1,7 +1,7 @@
 // The result as a table for people, as JSON for programs, and as the part of docs/performance.md between its marks.
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Figures } from "./rows.ts";
+import type { Figures } from "./row.ts";
 
 /** Figures by server; headscale's only when it took part. */
 interface ByServer {

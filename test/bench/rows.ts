@@ -1,23 +1,11 @@
 // What is measured, row by row: wall time until the load has seen the effect, CPU time of the server's processes until
 // they are quiet again, and bytes that the nodes received. Less is better in every row.
 import { setTimeout as sleep } from "node:timers/promises";
+import { apiCalls } from "./api-rows.ts";
 import type { BenchServer } from "./bench-server.ts";
 import type { LoadCommand, LoadResult } from "./load.ts";
+import type { Figures, Row, RowOptions } from "./row.ts";
 import { cpuMs, cpuWhenQuiet, residentKb } from "./server-cost.ts";
-
-/** Values by row; the name tells the unit. */
-export type Figures = Record<string, number>;
-
-/** One row, or a few that are measured together. */
-export type Row = (server: BenchServer, count: number, options: RowOptions) => Promise<Figures>;
-
-/** How thoroughly to measure. */
-export interface RowOptions {
-  /** How often each event is repeated; medians are taken. */
-  readonly repeats: number;
-  /** Length of the idle row. */
-  readonly idleMs: number;
-}
 
 /** Rows that are measured for one server after the other. */
 export const ROWS: readonly Row[] = [
@@ -27,6 +15,7 @@ export const ROWS: readonly Row[] = [
   endpointChange,
   policyChange,
   deviceList,
+  apiCalls,
   reconnecting,
 ];
 

@@ -1,6 +1,6 @@
 // Which work is measured how often. Every round does all of it; the cheapest of the rounds counts, since other work of the
 // machine can only make one dearer.
-import type { Figures } from "../rows.ts";
+import type { Figures } from "../row.ts";
 import type { Work } from "./workload.ts";
 
 const ROUNDS = 4;

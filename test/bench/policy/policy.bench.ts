@@ -13,7 +13,7 @@ import { Child } from "../../e2e/support/child.ts";
 import { freeLoopbackPort } from "../../e2e/support/local-http.ts";
 import { scratchDir } from "../../e2e/support/run.ts";
 import { type PolicyFigures, policyTable, writePolicy } from "../report.ts";
-import type { Figures } from "../rows.ts";
+import type { Figures } from "../row.ts";
 import { preciseCpuMs, residentKb } from "../server-cost.ts";
 import { measureWork } from "./measure.ts";
 

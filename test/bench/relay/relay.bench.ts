@@ -7,7 +7,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RelayFigures, relayTable } from "../report.ts";
-import type { Figures } from "../rows.ts";
+import type { Figures } from "../row.ts";
 import { cpuMs, residentKb } from "../server-cost.ts";
 import { DerpConnection, packetTo } from "./derp-connection.ts";
 import { type RelayTarget, startDerperTarget, startFlarescaleTarget } from "./relay-target.ts";
