@@ -1,13 +1,13 @@
 // A short membership in the tailnet: the relay admits only its nodes, so that a whole check of it needs two, ephemeral
 // ones, which leave when it is over. The first of them brings the DERP map that clients get.
 import { randomBytes } from "node:crypto";
-import { zstdDecompressSync } from "node:zlib";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { fromUtf8, toHex } from "../../worker/protocol/bytes.ts";
 import { type DerpMap, parseDerpMap } from "../../worker/protocol/control/derp-map.ts";
 import { nodeKeyOf } from "../../worker/protocol/keys.ts";
 import { type ControlSession, openControlSession } from "../control/control-session.ts";
 import { PROBE_VERSION } from "../control/noise-probe.ts";
+import { decompressFrames } from "../control/zstd-frames.ts";
 import { printable } from "../finding.ts";
 
 /** A node of the tailnet for as long as the check takes. */
@@ -42,7 +42,7 @@ export async function join(loginServer: URL, authKey: string, hostname: string):
   };
 }
 
-// [u32le length][zstd of JSON]
+// [u32le length][zstd frames of JSON]
 async function derpMapOf(session: ControlSession, common: object): Promise<DerpMap> {
   const discoKey = `discokey:${toHex(randomBytes(32))}`;
   const body = await session.post("/machine/map", {
@@ -53,7 +53,7 @@ async function derpMapOf(session: ControlSession, common: object): Promise<DerpM
     ReadOnly: true,
     Compress: "zstd",
   });
-  const { DERPMap: map } = JSON.parse(zstdDecompressSync(body.subarray(4)).toString()) as { DERPMap?: unknown };
+  const { DERPMap: map } = JSON.parse(fromUtf8(decompressFrames(body.subarray(4)))) as { DERPMap?: unknown };
   const parsed = parseDerpMap(map);
   if (typeof parsed === "string") throw new Error(`the control server's DERP map is wrong: ${parsed}`);
   return parsed;

@@ -3,9 +3,9 @@
 // cut the stream anywhere.
 
 import { x25519 } from "@noble/curves/ed25519.js";
+import { decompressFrames } from "../../agent/control/zstd-frames.ts";
 import { Http2TestClient, type TestResponse } from "./http2-client.ts";
 import { type NoiseChannel, NoiseInitiator } from "./noise-initiator.ts";
-import { decompressFrames } from "./zstd-frames.ts";
 
 const EARLY_MAGIC = [0xff, 0xff, 0xff, 0x54, 0x53];
 

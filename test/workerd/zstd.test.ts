@@ -1,7 +1,7 @@
 // Compression in the runtime that serves: netmaps of every size, whatever is in them.
 import { describe, expect, it } from "vitest";
+import { decompressFrames } from "../../agent/control/zstd-frames.ts";
 import { zstd } from "../../worker/platform/zstd.ts";
-import { decompressFrames } from "../support/zstd-frames.ts";
 
 /** Bytes without any pattern, which no compression makes shorter. */
 function noise(length: number): Uint8Array {

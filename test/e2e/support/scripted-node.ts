@@ -1,7 +1,7 @@
 // A node without a data plane, for tests that need many or that must know exactly what was asked and answered: it has
 // keys, registers, reports its endpoints and reads its map stream, and it never retries.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { decompressFrames } from "../../support/zstd-frames.ts";
+import { decompressFrames } from "../../../agent/control/zstd-frames.ts";
 import { type ConnectOptions, ControlConnection } from "./control-connection.ts";
 
 const CAPABILITY_VERSION = 133;
