@@ -18,6 +18,7 @@ const CHANGING_NOTHING: readonly Operation[] = [
   "validatePolicyFile",
   "previewPolicyFile",
   "foreseePolicyFile",
+  "askPolicyReach",
   "testWebhook",
   "validateAwsTrustPolicy",
   "resendContactVerification",
