@@ -109,6 +109,12 @@ export function parseInteger(option: string, text: string, min: number, max: num
   throw new UsageError(`--${option} must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 
+/** The origin of a server, which an option must name. @throws UsageError naming the option. */
+export function parseOrigin(option: string, text: string | undefined): string {
+  if (text !== undefined && /^https?:\/\/[^/\s]+$/.test(text)) return text;
+  throw new UsageError(`--${option} is needed: an origin such as https://control.example.com, without a path`);
+}
+
 /** The help page of a command. */
 export function helpPage(help: CommandHelp): string {
   const rows = Object.entries(help.options).map(([name, spec]): [string, string] => {

@@ -1,7 +1,7 @@
 // `flarescale admin`: makes the first administrator of a new tailnet, by the secret that allows it once.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Command, type CommandHelp, EXIT_OK, parseOptions, UsageError } from "../command-line.ts";
+import { type Command, type CommandHelp, EXIT_OK, parseOptions, parseOrigin, UsageError } from "../command-line.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -40,10 +40,8 @@ export const adminCommand: Command = { help: HELP, run };
 
 async function run(argv: readonly string[]): Promise<number> {
   const values = parseOptions(OPTIONS, argv, process.env);
-  const { server, "login-name": loginName, "bootstrap-secret": given, state } = values;
-  if (server === undefined || !/^https?:\/\/[^/\s]+$/.test(server)) {
-    throw new UsageError("--server is needed: an origin such as https://control.example.com, without a path");
-  }
+  const { "login-name": loginName, "bootstrap-secret": given, state } = values;
+  const server = parseOrigin("server", values.server);
   if (loginName === undefined) throw new UsageError("--login-name is needed: an email address");
   if ((given === undefined) === (state === undefined)) {
     throw new UsageError("one of --state and FLARESCALE_BOOTSTRAP_SECRET is needed");

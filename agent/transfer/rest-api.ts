@@ -1,5 +1,5 @@
 // The two calls that move a tailnet.
-import { UsageError } from "../command-line.ts";
+import { parseOrigin, UsageError } from "../command-line.ts";
 
 const TRIES = 3;
 const TIMEOUT_MS = 300_000;
@@ -35,11 +35,9 @@ export function accessOf({
   readonly server: string | undefined;
   readonly token: string | undefined;
 }): TailnetAccess {
-  if (server === undefined || !/^https?:\/\/[^/\s]+$/.test(server)) {
-    throw new UsageError("--server is needed: an origin such as https://control.example.com, without a path");
-  }
+  const origin = parseOrigin("server", server);
   if (token === undefined) throw new UsageError("--token is needed: set FLARESCALE_TOKEN to an API token of the owner");
-  return { server, token: token.trim() };
+  return { server: origin, token: token.trim() };
 }
 
 /** The tailnet as a file. */

@@ -15,6 +15,7 @@ import {
   newLogStreamState,
 } from "../tailnet/log-streams/log-stream-state.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
+import { sendOutside } from "./send-outside.ts";
 
 /** How long a request may take; the next keep-alive waits for it, and clients allow for a minute (alarm-clock.ts). */
 const TIMEOUT_MS = 10_000;
@@ -85,7 +86,7 @@ export class LogStreaming {
     const [first] = entries;
     if (first === undefined) return;
     const body = await compress(logBody(stream, entries), stream.settings.compressionFormat);
-    const error = await send(stream, first, body, now);
+    const error = await sendOutside({ ...logRequest(stream, first, body, now), body }, TIMEOUT_MS);
     // Whoever changed the stream meanwhile has the last word on where it stands.
     const present = this.#ports.states.get("configuration");
     if (present === undefined || present.position !== state.position || this.#stream !== stream) return;
@@ -109,17 +110,4 @@ export class LogStreaming {
 async function compress(body: Uint8Array, format: LogStream["settings"]["compressionFormat"]): Promise<Uint8Array> {
   if (format === "none") return body;
   return format === "gzip" ? await gzip(body) : zstd(body);
-}
-
-/** @returns what went wrong; empty: it arrived */
-async function send(stream: LogStream, first: LogEntry, body: Uint8Array, now: number): Promise<string> {
-  const { method, url, headers } = logRequest(stream, first, body, now);
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, { method, headers, body, redirect: "manual", signal });
-    await response.body?.cancel();
-    return response.ok ? "" : `the endpoint answered ${response.status}`;
-  } catch (error) {
-    return `the endpoint can not be reached: ${error instanceof Error ? error.message : "unknown reason"}`;
-  }
 }

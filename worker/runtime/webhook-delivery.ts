@@ -1,8 +1,8 @@
 // Delivers webhook events that are due: by the object's alarm, some at a time, each attempt with a signature of its own.
-// Redirects are not followed, and a reply is not read.
 import type { WebhookDelivery, WebhookQueue } from "../../db/webhook-queue.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import { nextAttempt, webhookSignature } from "../tailnet/webhooks/webhook-message.ts";
+import { sendOutside } from "./send-outside.ts";
 
 /** Deliveries at once. */
 const AT_ONCE = 6;
@@ -28,12 +28,5 @@ async function post(url: string, secret: string, { body }: WebhookDelivery, now:
     "content-type": "application/json",
     "tailscale-webhook-signature": webhookSignature(secret, body, now),
   };
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, { method: "POST", body, headers, redirect: "manual", signal });
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    return false; // unreachable or too slow, like a status that is no success
-  }
+  return (await sendOutside({ method: "POST", url, headers, body }, TIMEOUT_MS)) === "";
 }
