@@ -12,6 +12,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { execute } from "./checks/execute.ts";
 import { ProcessGroup } from "./process-group.ts";
+import { preciseCpuMs } from "./processor-time.ts";
 import { workerdConfig } from "./worker/workerd-config.ts";
 import { startWorkerd } from "./worker/workerd-process.ts";
 import { readWranglerSettings, type WranglerSettings } from "./worker/wrangler-settings.ts";
@@ -73,22 +74,15 @@ async function startupCpuMs(config: string, vars: WranglerSettings["vars"]): Pro
     const state = path.join(path.dirname(config), "state");
     const port = await startWorkerd(processes, { config, address: "127.0.0.1:0", state, vars });
     const [pid] = processes.pids;
+    if (pid === undefined) throw new Error("workerd is not running");
     await fetch(`http://127.0.0.1:${port}/`); // whatever the answer is, no Durable Object has a part in it
-    const used = cpuMs(`/proc/${pid}/task`);
+    const used = preciseCpuMs(pid);
     const health = await fetch(`http://127.0.0.1:${port}/health`);
     if (!health.ok) throw new Error(`the bundle answers /health with ${health.status}: ${await health.text()}`);
     return used;
   } finally {
     await processes.stop();
   }
-}
-
-/** Time on the processor of all threads, to the nanosecond; /proc/<pid>/stat only counts ticks of 10 ms. */
-function cpuMs(tasks: string): number {
-  const nanoseconds = readdirSync(tasks).map((task) =>
-    Number(readFileSync(path.join(tasks, task, "schedstat"), "utf8").split(" ")[0]),
-  );
-  return nanoseconds.reduce((sum, time) => sum + time, 0) / 1e6;
 }
 
 function report(measured: Budget): boolean {

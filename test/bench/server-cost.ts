@@ -1,5 +1,5 @@
 // What the server's processes cost, read from /proc: CPU time and resident memory.
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -24,15 +24,6 @@ export function cpuMs(pids: readonly number[]): number {
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return (ticks * 1_000) / TICKS_PER_SECOND;
-}
-
-/** CPU milliseconds that a process has used, all its threads together, to the nanosecond. */
-export function preciseCpuMs(pid: number): number {
-  let nanoseconds = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
-  }
-  return nanoseconds / 1e6;
 }
 
 /** Waits until processes have stopped working. @returns the CPU time that they have used by then */

@@ -1,5 +1,5 @@
 // The workload in Node: prints the figures for so many nodes as JSON. Run by policy.bench.ts with --expose-gc.
-import { preciseCpuMs } from "../server-cost.ts";
+import { preciseCpuMs } from "../../../scripts/processor-time.ts";
 import { measureWork } from "./measure.ts";
 import { Workload } from "./workload.ts";
 

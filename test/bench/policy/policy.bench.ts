@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { preciseCpuMs } from "../../../scripts/processor-time.ts";
 import { bundleWorker } from "../../../scripts/worker/worker-bundle.ts";
 import { workerdBinary } from "../../../scripts/worker/workerd-process.ts";
 import { readWranglerSettings } from "../../../scripts/worker/wrangler-settings.ts";
@@ -14,7 +15,7 @@ import { freeLoopbackPort } from "../../e2e/support/local-http.ts";
 import { scratchDir } from "../../e2e/support/run.ts";
 import { type PolicyFigures, policyTable, writePolicy } from "../report.ts";
 import type { Figures } from "../row.ts";
-import { preciseCpuMs, residentKb } from "../server-cost.ts";
+import { residentKb } from "../server-cost.ts";
 import { measureWork } from "./measure.ts";
 
 const COUNTS = [100, 1_000, 10_000];
