@@ -13,7 +13,7 @@ export async function authenticate(
   const token = presentedToken(request.headers.get("authorization") ?? "");
   if (token === undefined) throw new HTTPException(401, { message: "API token invalid" });
   const result = await administration.access.authenticate(token, sourceAddress(request));
-  if (result.kind === "limited") throw new RateLimitException(result.seconds);
+  if (result.kind === "limited") throw new RateLimitException(result.seconds, result.limit);
   if (result.kind === "invalid") throw new HTTPException(401, { message: "API token invalid" });
   return result;
 }

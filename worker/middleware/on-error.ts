@@ -8,7 +8,10 @@ import { describeRefusal, type Refusal } from "../tailnet/refusal.ts";
 /** Answers an exception. */
 export function onError(error: Error, c: Context): Response {
   const { status, message } = describeError(error, c);
-  if (error instanceof RateLimitException) c.header("retry-after", String(error.seconds));
+  if (error instanceof RateLimitException) {
+    c.header("retry-after", String(error.seconds));
+    if (error.limit !== null) announceAllowance(c, { limit: error.limit, remaining: 0 });
+  }
   if (error instanceof RefusalException && error.refusal.reason === "policy-tests-failed") {
     return c.json({ message, data: error.refusal.failures }, status);
   }
@@ -28,13 +31,22 @@ export function onNotFound(c: Context): Response {
   return c.json({ message: "404 page not found" }, 404);
 }
 
+/** Tells a caller what is left of its rate: requests at once, and those that it may make now. */
+export function announceAllowance(c: Context, { limit, remaining }: { limit: number; remaining: number }): void {
+  c.header("ratelimit-limit", String(limit));
+  c.header("ratelimit-remaining", String(remaining));
+}
+
 /** An exception that answers a caller who asks too often. */
 export class RateLimitException extends HTTPException {
   readonly seconds: number;
+  /** Requests that the caller may make at once; null: nobody is told, since the caller has not proved who it is. */
+  readonly limit: number | null;
 
-  constructor(seconds: number) {
+  constructor(seconds: number, limit: number | null = null) {
     super(429, { message: `too many requests; try again in ${seconds} s` });
     this.seconds = seconds;
+    this.limit = limit;
   }
 }
 

@@ -16,8 +16,8 @@ export type Allowance = { readonly limit: number; readonly remaining: number } |
 export type Authentication =
   | { readonly kind: "authenticated"; readonly actor: Actor; readonly tailnetId: string; readonly allowance: Allowance }
   | { readonly kind: "invalid" }
-  /** Too often: come again in so many seconds. */
-  | { readonly kind: "limited"; readonly seconds: number };
+  /** Too often: come again in so many seconds. `limit` is that of a token which is good; null: of an address. */
+  | { readonly kind: "limited"; readonly seconds: number; readonly limit: number | null };
 
 /** Authentication and bootstrap. */
 export class Access {
@@ -33,14 +33,14 @@ export class Access {
     const found = this.#actorOf(token, now);
     if (found === undefined || (found.actor.kind === "user" && isBarred(found.actor.user))) {
       const seconds = this.noteFailure(address);
-      return seconds > 0 ? { kind: "limited", seconds } : { kind: "invalid" };
+      return seconds > 0 ? { kind: "limited", seconds, limit: null } : { kind: "invalid" };
     }
     const { requestLimit } = this.#context.limits;
     const { actor, caller } = found;
     const { tailnetId } = this.#context;
     if (requestLimit === null) return { kind: "authenticated", actor, tailnetId, allowance: null };
     const seconds = requestLimit.take(caller, now);
-    if (seconds > 0) return { kind: "limited", seconds };
+    if (seconds > 0) return { kind: "limited", seconds, limit: requestLimit.rate.burst };
     const allowance = { limit: requestLimit.rate.burst, remaining: requestLimit.remaining(caller, now) };
     return { kind: "authenticated", actor, tailnetId, allowance };
   }

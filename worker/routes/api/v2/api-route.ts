@@ -7,6 +7,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ZodError, ZodType } from "zod";
 import { readSettings } from "../../../env.ts";
 import { authenticate } from "../../../middleware/authenticate.ts";
+import { announceAllowance } from "../../../middleware/on-error.ts";
 import { takeBodyAsJson } from "../../../middleware/request-body.ts";
 import { administrationOf, type RemoteAdministration } from "../../../middleware/tailnet-for.ts";
 import type { Actor } from "../../../tailnet/entities/actor.ts";
@@ -97,10 +98,7 @@ export function onInvalid(result: { success: boolean; error?: ZodError }, c: Con
 
 async function authorize(c: Context<Authorized>, operation: Exclude<Operation, PublicOperation>): Promise<void> {
   const { actor, tailnetId, allowance } = await authenticate(c.req.raw, administrationOf(c.env));
-  if (allowance !== null) {
-    c.header("ratelimit-limit", String(allowance.limit));
-    c.header("ratelimit-remaining", String(allowance.remaining));
-  }
+  if (allowance !== null) announceAllowance(c, allowance);
   checkTailnet(c, tailnetId);
   const reach = reachOfOperation(actor, operation);
   if (reach === "none") throw forbidden();
