@@ -5,7 +5,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { parseFolder, parseOptionalPort, parsePort, runCommand } from "./command-line.ts";
 import { runStack } from "./stack/stack.ts";
-import { openStateFolder } from "./stack/state-folder.ts";
+import { openStateFolder, readCredentials } from "./stack/state-folder.ts";
 import { bundleWorker } from "./worker/worker-bundle.ts";
 import { workerdConfig } from "./worker/workerd-config.ts";
 import { readWranglerSettings, variablesIn } from "./worker/wrangler-settings.ts";
@@ -26,8 +26,8 @@ Usage: npm run serve -- [options]
   --build FOLDER       write what a workerd elsewhere needs (worker.js, workerd.capnp, flarescale.env) and end
   --help               this text
 
-Every variable that wrangler.toml explains, and the secret BOOTSTRAP_SECRET, may be set in the environment.
-PUBLIC_URL and CONTROL_URL are worked out from the options above when they are not.
+Every variable that wrangler.toml explains, and the secret BOOTSTRAP_SECRET, may be set in the environment. Without it
+a secret is made and kept in the state folder, where "flarescale admin --state FOLDER" finds it. PUBLIC_URL and CONTROL_URL are worked out from the options above when they are not.
 SIGINT, SIGTERM and SIGHUP stop it. The exit code is 0 after a signal, 1 when a part failed, 2 for a wrong option.
 `;
 
@@ -61,13 +61,14 @@ await runCommand(async () => {
   const httpPort = parsePort("http-port", values["http-port"]);
   const httpsPort = parsePort("https-port", values["https-port"]);
   const stunPort = parseOptionalPort("stun-port", values["stun-port"]);
+  const folder = openStateFolder(parseFolder("state", values.state));
   const options = {
-    folder: openStateFolder(parseFolder("state", values.state)),
+    folder,
     listen: values.listen,
     hostname: values.hostname,
     workerPort: parsePort("port", values.port),
     gateway: values.gateway ? { httpPort, httpsPort, stunPort } : null,
-    vars: variablesIn(process.env),
+    vars: { BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret, ...variablesIn(process.env) },
   };
   return runStack(options, async ({ workerUrl, controlUrl }) => {
     console.error(`flarescale: Worker at ${workerUrl}${values.gateway ? `, gateway at ${controlUrl}` : ""}`);

@@ -174,17 +174,3 @@ describe("keys and nodes by the secret of an OAuth client", () => {
     await node.stop();
   });
 });
-
-it("flarescale admin finds the secret of a state folder, which works once", async () => {
-  const command = [process.execPath, join(import.meta.dirname, "../../agent/main.ts"), "admin"];
-  const options = [
-    `--server=${flarescale.workerUrl}`,
-    "--login-name=ann@example.com",
-    `--state=${flarescale.stateDir}`,
-  ];
-  expect(await execute([...command, ...options])).toMatchObject({
-    code: 1,
-    stdout: "",
-    stderr: expect.stringContaining("refused: the first administrator exists already (409)"),
-  });
-});
