@@ -6,6 +6,8 @@
 export const HEADERS_MAX = 32 << 10;
 /** Time for the headers of a request, and for the TLS handshake before them. */
 export const HEADERS_TIMEOUT_MS = 5_000;
+/** How often Node looks for connections that have exceeded it; each look wakes the process. */
+export const HEADERS_CHECK_MS = 2_500;
 /** Text of X-Tailscale-Handshake; a real one has 136 characters. */
 export const HANDSHAKE_MAX = 4 << 10;
 /** Bytes that a client may send before its bridge stands; it is paused beyond. */
@@ -27,11 +29,19 @@ export const COALESCE_MAX = 64 << 10;
 /** What keeping one waiting read costs besides its bytes; counted, so that reads of one byte are not free. */
 export const CHUNK_COST = 256;
 
-/** A WebSocket ping goes out this often … */
-export const PING_INTERVAL_MS = 30_000;
-/** … and so many unanswered ones, or intervals without a client taking its bytes, end the bridge. */
+/** How often bridges are looked after: a look costs a wake of the process, whether bridges stand or not. */
+export const HEARTBEAT_MS = 5_000;
+/**
+ * A Worker that has said nothing for so long gets a WebSocket ping. More than the 47 s between two keep-alives of a map
+ * stream, so that bridges in use cost no pings at all; less than the 60 s after which edges cut silent connections.
+ */
+export const PING_AFTER_MS = 50_000;
+/** When it goes on saying nothing it gets another one after this … */
+export const PING_AGAIN_MS = 20_000;
+/** … and after so many, and as long again, the bridge ends. */
 export const MISSED_PINGS_MAX = 2;
-export const STALLED_INTERVALS_MAX = 4;
+/** A client that takes nothing for so long, while bytes wait for it, loses its bridge. */
+export const CLIENT_STALL_MS = 120_000;
 /** First probe of an idle TCP connection. */
 export const TCP_KEEP_ALIVE_MS = 30_000;
 

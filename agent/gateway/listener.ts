@@ -7,7 +7,14 @@ import { isOurUpgrade } from "./bridge/upgrade.ts";
 import type { Certificate } from "./certificate.ts";
 import type { HostCertificates } from "./host-certificates.ts";
 import type { RequestHandler } from "./http/http-pass-through.ts";
-import { CONNECTIONS_MAX, HEADERS_MAX, HEADERS_TIMEOUT_MS, HTTP_KEEP_ALIVE_MS, TCP_KEEP_ALIVE_MS } from "./limits.ts";
+import {
+  CONNECTIONS_MAX,
+  HEADERS_CHECK_MS,
+  HEADERS_MAX,
+  HEADERS_TIMEOUT_MS,
+  HTTP_KEEP_ALIVE_MS,
+  TCP_KEEP_ALIVE_MS,
+} from "./limits.ts";
 
 /** What a listener does with requests. */
 export interface Handlers {
@@ -18,7 +25,7 @@ export interface Handlers {
 const SERVER_OPTIONS = {
   maxHeaderSize: HEADERS_MAX,
   headersTimeout: HEADERS_TIMEOUT_MS,
-  connectionsCheckingInterval: 1_000,
+  connectionsCheckingInterval: HEADERS_CHECK_MS,
   keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
   keepAlive: true,
   keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,

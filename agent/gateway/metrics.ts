@@ -1,6 +1,7 @@
 // Prometheus metrics of a gateway (kubernetes.md C.1 G12). Hot paths count in plain numbers; what they counted is read
 // when somebody scrapes.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectProcessMetrics } from "../daemon/process-metrics.ts";
 import { BRIDGE_KINDS, type Bridge, type BridgeKind, type Bridges, type EndCause } from "./bridge/bridges.ts";
 import type { RefusalCause } from "./bridge/refusal.ts";
 
@@ -26,7 +27,7 @@ const PREFIX = "flarescale_gateway_";
 export function createMetrics(sources: () => MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   addScraped(registers, sources);
   const dialSeconds = new Histogram({
     name: `${PREFIX}dial_seconds`,

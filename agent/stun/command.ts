@@ -1,7 +1,7 @@
 // `flarescale stun`: options to a running STUN server, signals to its end.
 import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { collectDefaultMetrics, Registry } from "prom-client";
+import { Registry } from "prom-client";
 import { STUN_PORT } from "../../worker/protocol/stun.ts";
 import { type Command, type CommandHelp, EXIT_OK, parseInteger, parseOptions, UsageError } from "../command-line.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../daemon/lifetime.ts";
 import { metricsServer, parseListenAddress } from "../daemon/metrics-server.ts";
 import { listen } from "../daemon/open-port.ts";
+import { collectProcessMetrics } from "../daemon/process-metrics.ts";
 import { IN_TOTAL, PER_SOURCE, StunServer } from "./stun-server.ts";
 
 const OPTIONS = {
@@ -64,7 +65,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const log = openLog(values["log-format"]);
   exitOnFailure(log);
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectProcessMetrics(registry);
   const server = new StunServer({ ...serverOptions(values), registry, log });
   let isDraining = false;
   const signalled = nextSignal();

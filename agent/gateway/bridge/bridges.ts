@@ -1,4 +1,5 @@
 // All bridges of a gateway: their number, traffic and ends, for limits, metrics, the heartbeat and the drain.
+import { HEARTBEAT_MS } from "../limits.ts";
 import type { DialLimiter } from "../upstream/dial-limiter.ts";
 
 /** `control` and `derp` are native clients, `websocket` are JS clients of either. */
@@ -21,7 +22,7 @@ export interface Bridge {
   readonly kind: BridgeKind;
   /** Bytes that wait in this process, both directions. */
   readonly bufferedBytes: number;
-  /** Called once a second: the bridge checks its peers when its time has come. */
+  /** Called every few seconds (HEARTBEAT_MS): the bridge checks its peers when their time has come. */
   beat(nowMs: number): void;
   /** Ends both sides in good order. */
   drain(): void;
@@ -32,8 +33,6 @@ export interface Traffic {
   toWorker: number;
   toClient: number;
 }
-
-const HEARTBEAT_MS = 1_000;
 
 /** The bridges that stand, and the totals of all that ever stood. */
 export class Bridges {

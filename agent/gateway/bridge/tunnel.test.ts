@@ -254,29 +254,56 @@ describe("Tunnel", () => {
     expect(await ended).toBe("drain");
   });
 
-  it("pings, and ends when two pings stay without an answer", async () => {
+  it("pings a Worker after 50 s of silence, again after 70, and ends after 90", async () => {
     const { client, worker, tunnel, ended } = await bench({ autoPong: false });
-    const now = performance.now();
-    const pings: number[] = [];
-    worker.on("ping", () => pings.push(1));
-    tunnel.beat(now + 1_000); // not yet
-    tunnel.beat(now + 31_000);
-    tunnel.beat(now + 62_000);
-    await sleep(50);
-    expect(pings).toHaveLength(2);
-    tunnel.beat(now + 93_000);
+    const start = performance.now();
+    let pings = 0;
+    worker.on("ping", () => pings++);
+    const pingsAt: number[] = [];
+    for (let second = 5; second <= 85; second += 5) {
+      const before = pings;
+      tunnel.beat(start + second * 1_000);
+      await sleep(10);
+      if (pings > before) pingsAt.push(second);
+    }
+    expect(pingsAt).toEqual([50, 70]);
+    expect(client.isOver).toBe(false);
+    tunnel.beat(start + 90_000);
     expect(await ended).toBe("worker-silent");
     await client.rest();
     expect(client.error?.code).toBe("ECONNRESET");
   });
 
+  it("never pings a Worker that says something every 47 s, and ends 90 s after it has fallen silent", async () => {
+    const { client, worker, tunnel, ended } = await bench({ autoPong: false });
+    let pings = 0;
+    worker.on("ping", () => pings++);
+    const start = performance.now();
+    let keepAlives = 0;
+    for (let second = 5; second <= 500; second += 5) {
+      if (Math.floor(second / 47) > keepAlives) {
+        keepAlives += 1;
+        worker.send(Buffer.from("keep-alive"));
+        await client.bytes(10);
+      }
+      tunnel.beat(start + second * 1_000);
+    }
+    await sleep(20);
+    expect(pings).toBe(0);
+    for (let second = 505; second <= 560; second += 5) tunnel.beat(start + second * 1_000);
+    expect(client.isOver).toBe(false);
+    for (let second = 565; second <= 595; second += 5) tunnel.beat(start + second * 1_000);
+    expect(await ended).toBe("worker-silent");
+  });
+
   it("takes a pong, or any message, as a sign of life", async () => {
     for (const autoPong of [true, false]) {
       const { client, worker, tunnel } = await bench({ autoPong });
-      for (let i = 1; i <= 6; i++) {
-        tunnel.beat(performance.now() + i * 31_000);
-        worker.send(autoPong ? Buffer.alloc(0) : Buffer.from("x"));
-        await sleep(20);
+      const start = performance.now();
+      for (let second = 5; second <= 600; second += 5) {
+        tunnel.beat(start + second * 1_000);
+        if (!autoPong && second % 80 === 0) worker.send(Buffer.from("x"));
+        if (second % 20 === 0) await sleep(5); // for the answer to come
       }
       expect(client.isOver).toBe(false);
     }
@@ -288,9 +315,33 @@ describe("Tunnel", () => {
     for (let i = 0; i < 800; i++) worker.send(randomBytes(16_384));
     await sleep(300);
     const now = performance.now();
-    for (let i = 1; i <= 3; i++) tunnel.beat(now + i * 31_000);
+    for (let second = 5; second < 125; second += 5) tunnel.beat(now + second * 1_000);
     expect(tunnel.bufferedBytes).toBeGreaterThan(0);
-    tunnel.beat(now + 4 * 31_000);
+    tunnel.beat(now + 125_000);
     expect(await ended).toBe("client-stalled");
+  });
+
+  it("lets a client that takes something every minute be slow, and then hears the Worker anew", async () => {
+    const { client, worker, tunnel } = await bench({ autoPong: false });
+    const total = 40 << 20;
+    let taken = 0;
+    client.socket.on("data", (chunk: Buffer) => {
+      taken += chunk.length;
+    });
+    for (let i = 0; i < 40; i++) worker.send(randomBytes(1 << 20));
+    const start = performance.now();
+    for (let minute = 1; minute <= 5; minute++) {
+      client.socket.resume();
+      await expect.poll(() => taken, { interval: 1 }).toBeGreaterThan(minute << 20);
+      client.socket.pause();
+      await sleep(50);
+      for (let second = 0; second < 60; second += 5) tunnel.beat(start + (minute * 60 + second) * 1_000);
+      expect(client.isOver).toBe(false);
+    }
+    client.socket.resume();
+    await expect.poll(() => taken, { interval: 1 }).toBe(total);
+    tunnel.beat(start + 400_000); // silence counts from when the Worker could be heard again
+    await sleep(20);
+    expect(client.isOver).toBe(false);
   });
 });

@@ -4,12 +4,13 @@
 import type { Socket } from "node:net";
 import {
   CHUNK_COST,
+  CLIENT_STALL_MS,
   COALESCE_MAX,
   MISSED_PINGS_MAX,
   PAUSE_ABOVE,
-  PING_INTERVAL_MS,
+  PING_AFTER_MS,
+  PING_AGAIN_MS,
   RESUME_BELOW,
-  STALLED_INTERVALS_MAX,
 } from "../limits.ts";
 import { writeCopy } from "../websocket/buffer-pool.ts";
 import { CloseCode } from "../websocket/frame.ts";
@@ -47,9 +48,13 @@ export class Tunnel implements Bridge {
   #isFlushDue = false;
   /** Set when the bridge begins to end; the first cause counts. */
   #cause: EndCause | undefined;
-  #nextBeatAt = performance.now() + PING_INTERVAL_MS;
+  /** Whether the Worker gave a sign of life since the last beat: bytes or a pong. */
+  #hasHeard = false;
+  /** The beat that saw the last sign of life. */
+  #heardAt = performance.now();
   #missedPings = 0;
-  #stalledIntervals = 0;
+  /** The beat that first saw the client hold the Worker back, until it takes something. */
+  #stalledAt: number | undefined;
 
   constructor({ kind, client, worker, traffic, onEnd }: TunnelParts) {
     this.kind = kind;
@@ -72,14 +77,19 @@ export class Tunnel implements Bridge {
   }
 
   beat(nowMs: number): void {
-    if (nowMs < this.#nextBeatAt || this.#cause !== undefined) return;
-    this.#nextBeatAt = nowMs + PING_INTERVAL_MS;
+    if (this.#cause !== undefined) return;
     if (this.#worker.isPaused) {
       // Pongs cannot be read now, so that silence says nothing about the Worker, only about the client.
-      this.#stalledIntervals += 1;
-      if (this.#stalledIntervals >= STALLED_INTERVALS_MAX) this.#abort("client-stalled");
+      this.#stalledAt ??= nowMs;
+      if (nowMs - this.#stalledAt >= CLIENT_STALL_MS) this.#abort("client-stalled");
       return;
     }
+    if (this.#hasHeard) {
+      this.#hasHeard = false;
+      this.#heardAt = nowMs;
+      this.#missedPings = 0;
+    }
+    if (nowMs - this.#heardAt < PING_AFTER_MS + this.#missedPings * PING_AGAIN_MS) return;
     if (this.#missedPings >= MISSED_PINGS_MAX) {
       this.#abort("worker-silent");
       return;
@@ -96,7 +106,8 @@ export class Tunnel implements Bridge {
     this.#client
       .on("data", (chunk: Buffer) => this.#readClient(chunk))
       .on("drain", () => {
-        this.#stalledIntervals = 0;
+        this.#stalledAt = undefined;
+        this.#hasHeard = true; // as far as could be heard
         this.#worker.resume();
       })
       .on("end", () => this.#closeWorker("client-closed", CloseCode.NORMAL))
@@ -104,7 +115,7 @@ export class Tunnel implements Bridge {
     this.#worker.listen({
       data: (bytes) => this.#readWorker(bytes),
       pong: () => {
-        this.#missedPings = 0;
+        this.#hasHeard = true;
       },
       close: (end) => this.#endClient(end),
     });
@@ -159,7 +170,7 @@ export class Tunnel implements Bridge {
   }
 
   #readWorker(bytes: Buffer): void {
-    this.#missedPings = 0;
+    this.#hasHeard = true;
     this.#traffic.toClient += bytes.length;
     if (this.#client.writable && !writeCopy(this.#client, bytes)) this.#worker.pause();
   }
