@@ -63,7 +63,10 @@ const hostinfo: fc.Arbitrary<Hostinfo> = fc.record(
     RoutableIPs: routes,
     RequestTags: tags,
     Services: fc.constantFrom([], [{ Proto: "peerapi4", Port: 1 }], [{ Proto: "tcp", Port: 22 }]),
-    NetInfo: fc.record({ PreferredDERP: fc.constantFrom(0, 901, 902) }),
+    NetInfo: fc.record({
+      PreferredDERP: fc.constantFrom(0, 901, 902),
+      DERPLatency: fc.dictionary(fc.constantFrom("901-v4", "901-v6", "902-v4"), fc.constantFrom(0.01, 0.015, 0.2)),
+    }),
   },
   { requiredKeys: ["Hostname"] },
 );
@@ -120,6 +123,7 @@ const settings = ofType(
     changed: fc.record({
       isDeviceApprovalOn: fc.boolean(),
       isMagicDnsOn: fc.boolean(),
+      isRegionalRoutingOn: fc.boolean(),
       nameservers: fc.subarray([{ address: "192.0.2.53", useWithExitNode: false }]),
     }),
   }),

@@ -4,6 +4,7 @@
 import { type DerpMap, overlayDerpMap } from "../protocol/control/derp-map.ts";
 import { advertisedRoutes, type Hostinfo, hostnameOf } from "../protocol/control/hostinfo.ts";
 import { formatTime, isJsonObject, type JsonObject } from "../protocol/control/json.ts";
+import { relayLatencies } from "../protocol/control/relay-latencies.ts";
 import { formatPrefix, parsePrefix } from "../protocol/ip.ts";
 import type { Node } from "../tailnet/entities/node.ts";
 import { TAGGED_DEVICES_LOGIN } from "../tailnet/entities/user.ts";
@@ -197,7 +198,7 @@ function toConnectivity(node: Node, netInfo: JsonObject, derpMap: DerpMap): Clie
     endpoints: node.endpoints,
     derp: derpMap.Regions[node.homeDerp]?.RegionCode ?? "",
     mappingVariesByDestIP: flagOf(netInfo, "MappingVariesByDestIP"),
-    latency: latencyByRegion(netInfo, node.homeDerp, derpMap),
+    latency: latencyByRegion(node, derpMap),
     clientSupports: {
       hairPinning: null,
       ipv6: flagOf(netInfo, "WorkingIPv6"),
@@ -209,17 +210,13 @@ function toConnectivity(node: Node, netInfo: JsonObject, derpMap: DerpMap): Clie
   };
 }
 
-/** `DERPLatency` has seconds by `<region>-v4` and `<region>-v6`; the better of the two counts. */
-function latencyByRegion(netInfo: JsonObject, homeDerp: number, derpMap: DerpMap): ClientConnectivity["latency"] {
-  const best: Record<string, { preferred?: true; latencyMs: number }> = {};
-  const measured = isJsonObject(netInfo.DERPLatency) ? netInfo.DERPLatency : {};
-  for (const [key, seconds] of Object.entries(measured)) {
-    const region = derpMap.Regions[/^(\d+)-v[46]$/.exec(key)?.[1] ?? ""];
-    if (region === undefined || typeof seconds !== "number") continue;
-    const latencyMs = Math.min(seconds * 1000, best[region.RegionName]?.latencyMs ?? Number.POSITIVE_INFINITY);
-    best[region.RegionName] = { ...(region.RegionID === homeDerp && { preferred: true }), latencyMs };
+function latencyByRegion({ hostinfo, homeDerp }: Node, derpMap: DerpMap): ClientConnectivity["latency"] {
+  const byName: Record<string, { preferred?: true; latencyMs: number }> = {};
+  for (const [id, latencyMs] of relayLatencies(hostinfo)) {
+    const region = derpMap.Regions[id];
+    if (region !== undefined) byName[region.RegionName] = { ...(id === homeDerp && { preferred: true }), latencyMs };
   }
-  return best;
+  return byName;
 }
 
 function textOf(hostinfo: Hostinfo, name: string): string {

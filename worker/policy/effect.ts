@@ -32,7 +32,7 @@ export interface PolicyEffect {
   readonly sshPolicies: ReadonlySet<number>;
   /** Nodes with new attributes of their own. */
   readonly capMaps: ReadonlySet<number>;
-  /** Prefix → new primary router, null when nobody serves it any more. */
+  /** Prefix, or prefix and region → new primary router, null when there is none any more. */
   readonly primaries: ReadonlyMap<string, number | null>;
   /** Nodes whose own addresses, AllowedIPs or PrimaryRoutes changed, new ones included. */
   readonly selves: ReadonlySet<number>;

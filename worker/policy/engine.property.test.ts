@@ -7,7 +7,15 @@ import { NO_EFFECT } from "./compile/change/slot-effect.ts";
 import { type PolicyEffect, PolicyEngine, type PolicyNode, type PolicyUser } from "./engine.ts";
 import { type Policy, parsePolicy } from "./parse.ts";
 import { checkEffect, type View, viewsOf } from "./testing/compare-views.ts";
-import { type Change, change, node, policyText, user } from "./testing/random-tailnet.ts";
+import {
+  type Change,
+  change,
+  changeByDistance,
+  node,
+  nodeWithDistances,
+  policyText,
+  user,
+} from "./testing/random-tailnet.ts";
 
 function parsed(text: string): Policy {
   const result = parsePolicy(text, ["example.com"]);
@@ -89,40 +97,48 @@ class World {
   }
 }
 
-const tailnet = fc.record({
-  text: policyText,
-  users: fc.uniqueArray(user, { selector: ({ id }) => id, maxLength: 3 }),
-  nodes: fc.uniqueArray(node, { selector: ({ id }) => id, maxLength: 7 }),
-});
+const tailnetOf = (one: fc.Arbitrary<PolicyNode>) =>
+  fc.record({
+    text: policyText,
+    users: fc.uniqueArray(user, { selector: ({ id }) => id, maxLength: 3 }),
+    nodes: fc.uniqueArray(one, { selector: ({ id }) => id, maxLength: 7 }),
+  });
+const tailnet = tailnetOf(node);
 
 const RUNS = 500;
 
-test("after any series of changes every view is as if built afresh, and effects name all that differs", () => {
-  fc.assert(
-    fc.property(tailnet, fc.array(change, { maxLength: 8 }), ({ text, users, nodes }, steps) => {
-      const world = new World(text, users, nodes);
-      let before = viewsOf(world.engine, world.nodes.keys());
-      let primaries = world.engine.primaries();
-      const sights = new Map<object, ReadonlyMap<number, string>>();
-      checkSights(world.engine, before, sights);
-      for (const step of steps) {
-        const wasHiding = world.policy.text.includes("disable-ipv4");
-        const effect = world.apply(step);
-        const after = viewsOf(world.engine, world.nodes.keys());
-        expect(after).toEqual(viewsOf(world.fresh(), world.nodes.keys()));
-        checkSights(world.engine, after, sights);
-        checkEffect(before, after, effect, !wasHiding && !world.policy.text.includes("disable-ipv4"));
-        for (const prefix of new Set([...primaries.keys(), ...world.engine.primaries().keys()])) {
-          const now = world.engine.primaries().get(prefix) ?? null;
-          if (now !== (primaries.get(prefix) ?? null)) expect(effect.primaries.get(prefix)).toBe(now);
+test.each([
+  { title: "any", start: tailnet, step: change },
+  { title: "with routers at distances", start: tailnetOf(nodeWithDistances), step: changeByDistance },
+])(
+  "after any series of changes every view is as if built afresh, and effects name all that differs: $title",
+  ({ start, step: anyStep }) => {
+    fc.assert(
+      fc.property(start, fc.array(anyStep, { maxLength: 8 }), ({ text, users, nodes }, steps) => {
+        const world = new World(text, users, nodes);
+        let before = viewsOf(world.engine, world.nodes.keys());
+        let primaries = world.engine.primaries();
+        const sights = new Map<object, ReadonlyMap<number, string>>();
+        checkSights(world.engine, before, sights);
+        for (const step of steps) {
+          const wasHiding = world.policy.text.includes("disable-ipv4");
+          const effect = world.apply(step);
+          const after = viewsOf(world.engine, world.nodes.keys());
+          expect(after).toEqual(viewsOf(world.fresh(), world.nodes.keys()));
+          checkSights(world.engine, after, sights);
+          checkEffect(before, after, effect, !wasHiding && !world.policy.text.includes("disable-ipv4"));
+          for (const prefix of new Set([...primaries.keys(), ...world.engine.primaries().keys()])) {
+            const now = world.engine.primaries().get(prefix) ?? null;
+            if (now !== (primaries.get(prefix) ?? null)) expect(effect.primaries.get(prefix)).toBe(now);
+          }
+          before = after;
+          primaries = world.engine.primaries();
         }
-        before = after;
-        primaries = world.engine.primaries();
-      }
-    }),
-    { numRuns: RUNS },
-  );
-});
+      }),
+      { numRuns: RUNS },
+    );
+  },
+);
 
 test("visibility is symmetric and the list of peers agrees with single pairs", () => {
   fc.assert(

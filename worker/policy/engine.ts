@@ -11,7 +11,7 @@ import { isSameNode, type NodeRecord } from "./compile/nodes/node-record.ts";
 import { Plan } from "./compile/plan.ts";
 import { TailnetState } from "./compile/tailnet-state.ts";
 import { oneCGNATKey } from "./compile/views/node-attributes.ts";
-import { maySeeExits, routerFor } from "./compile/views/route-table.ts";
+import { isElected, maySeeExits, routerFor } from "./compile/views/route-table.ts";
 import type { Sight } from "./compile/views/sights.ts";
 import type { SSHCheck } from "./compile/views/ssh-policies.ts";
 import type { PolicyEffect } from "./effect.ts";
@@ -20,14 +20,14 @@ import type { Policy } from "./policy.ts";
 
 export type { Sight } from "./compile/views/sights.ts";
 export type { PolicyEffect, ViewerEffect } from "./effect.ts";
-export type { PolicyNode, PolicyUser, PostureValue, Role } from "./inventory.ts";
+export type { PolicyNode, PolicyUser, PostureValue, RelayDistances, Role } from "./inventory.ts";
 
 /** What an engine starts from. */
 export interface PolicyEngineInput {
   readonly policy: Policy;
   readonly users: Iterable<PolicyUser>;
   readonly nodes: Iterable<PolicyNode>;
-  /** Primary routers to keep while they are healthy: prefix → node id, as {@link PolicyEngine.primaries} gave them. */
+  /** Primary routers to keep while they are healthy: prefix, or prefix and region → node id, as {@link PolicyEngine.primaries} gave them. */
   readonly primaries?: ReadonlyMap<string, number>;
 }
 
@@ -155,7 +155,10 @@ export class PolicyEngine {
     if (record === undefined || record.node.routes.length === 0) return NO_ROUTES;
     return {
       allowed: [...record.subnets.map(({ text }) => text), ...record.exits],
-      primary: this.#subnetsOf(record, (text) => this.#state.prefixes.get(text)?.primary === record.slot),
+      primary: this.#subnetsOf(record, (text) => {
+        const prefix = this.#state.prefixes.get(text);
+        return prefix !== undefined && isElected(record, prefix);
+      }),
     };
   }
 
@@ -202,8 +205,11 @@ export class PolicyEngine {
     return [ipv4, to.node.ipv6].filter((address) => address !== null);
   }
 
-  /** Primary router per subnet prefix; sticky while healthy, for the caller to store. */
+  /**
+   * Primary router per subnet prefix and, as `<prefix> <region>`, per region of those that elect by region; sticky while
+   * healthy, for the caller to store.
+   */
   primaries(): ReadonlyMap<string, number> {
-    return new Map([...this.#state.prefixes.values()].map(({ text, primary }) => [text, this.#state.idAt(primary)]));
+    return new Map([...this.#state.elected()].map(([key, slot]) => [key, this.#state.idAt(slot)]));
   }
 }

@@ -14,6 +14,14 @@ export interface PolicyUser {
 /** Value of a device posture attribute. */
 export type PostureValue = string | number | boolean;
 
+/** How far a node is from relay regions. */
+export interface RelayDistances {
+  /** Its home; 0 when unknown. */
+  readonly home: number;
+  /** Milliseconds to regions that it measured. */
+  readonly latencies: ReadonlyMap<number, number>;
+}
+
 /** A node. Ids ascend in order of registration, which elects primary routers. */
 export interface PolicyNode {
   readonly id: number;
@@ -27,4 +35,6 @@ export interface PolicyNode {
   readonly isOnline: boolean;
   /** Device posture attributes (policy.md 18), `node:os` and the like; absent means none known. */
   readonly attributes?: Readonly<Record<string, PostureValue>>;
+  /** Leads it to the closest of several routers, and others to it; absent: one router is everybody's. */
+  readonly distances?: RelayDistances | undefined;
 }

@@ -27,6 +27,13 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("posture"), at: fc.nat(5), isUp: fc.boolean(), OS: fc.constantFrom("macOS", "linux") }),
   fc.record({ kind: fc.constant("presence"), at: fc.nat(5), isOnline: fc.boolean() }),
   fc.record({ kind: fc.constant("approval"), at: fc.nat(5), isAuthorized: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("distance"),
+    at: fc.nat(5),
+    home: fc.nat(2),
+    latencies: fc.dictionary(fc.constantFrom("1-v4", "2-v6", "3-v4"), fc.constantFrom(0.01, 0.1)),
+  }),
+  fc.record({ kind: fc.constant("regional routing"), isRegional: fc.boolean() }),
   fc.record({ kind: fc.constant("removal"), at: fc.nat(5) }),
   fc.record({ kind: fc.constant("endpoints"), at: fc.nat(5), port: fc.integer({ min: 1, max: 9 }) }),
   fc.record({ kind: fc.constant("suspension"), user: fc.nat(1), isSuspended: fc.boolean() }),
@@ -68,6 +75,9 @@ function changesOf(what: Step): Change[] {
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
     return [{ type: "policy-put", policy, compiled: parsed.policy }];
   }
+  if (what.kind === "regional routing") {
+    return [{ type: "settings-put", settings: { ...t.tailnet.settings, isRegionalRoutingOn: what.isRegional } }];
+  }
   return "at" in what ? nodeChanges(what) : userChanges(what);
 }
 
@@ -90,12 +100,16 @@ function alteration(node: Node, what: Extract<Step, { at: number }>): Partial<No
     const up = { "custom:up": { value: true, expiresAt: null } };
     return { hostinfo: { ...node.hostinfo, OS: what.OS }, attributes: what.isUp ? up : {} };
   }
+  if ("home" in what) {
+    const NetInfo = { PreferredDERP: what.home, DERPLatency: what.latencies };
+    return { homeDerp: what.home, hostinfo: { ...node.hostinfo, NetInfo } };
+  }
   if ("isOnline" in what) return { isOnline: what.isOnline, disconnectedAt: null };
   if ("isAuthorized" in what) return { isAuthorized: what.isAuthorized };
   return { endpoints: [`198.51.100.1:${"port" in what ? what.port : 0}`] };
 }
 
-function userChanges(what: Exclude<Step, { at: number } | { text: string }>): Change[] {
+function userChanges(what: Exclude<Step, { at: number } | { text: string } | { isRegional: boolean }>): Change[] {
   const user = at(t.tailnet.users.values(), what.user);
   if (user === undefined) return [];
   if ("isSuspended" in what) return [{ type: "user-put", user: { ...user, isSuspended: what.isSuspended } }];
@@ -175,6 +189,35 @@ it("after any change every view is as if built afresh, and the effects name all 
   );
   for (const kind of ["tags", "routes", "posture", "suspension", "role", "user removal", "approval", "file"])
     expect(seen.get(kind), `peers that changed by ${kind}`).toBeGreaterThan(0);
+});
+
+it("regional routing leads everybody elsewhere when it is turned on, and back when it is turned off", () => {
+  const regional = (isRegionalRoutingOn: boolean): Change[] => [
+    { type: "settings-put", settings: { ...t.tailnet.settings, isRegionalRoutingOn } },
+  ];
+  const all = [...t.tailnet.nodes.values()];
+  const [east, west, ...viewers] = all as [Node, Node, ...Node[]];
+  for (const node of all) t.connect(node);
+  const placed = (node: Node, homeDerp: number, approvedRoutes: string[] = []): Change => {
+    return { type: "node-put", node: { ...t.node(node), homeDerp, approvedRoutes } };
+  };
+  t.apply([
+    placed(east, 1, ["10.1.0.0/16"]),
+    placed(west, 2, ["10.1.0.0/16"]),
+    ...viewers.map((one) => placed(one, 2)),
+  ]);
+  const before = viewsOf(t.tailnet.engine, participants());
+  const routes = (router: Node) => viewers.map(({ id }) => t.tailnet.engine.peerRoutes(id, router.id).primary.length);
+  expect([routes(east), routes(west)]).toEqual([viewers.map(() => 1), viewers.map(() => 0)]);
+  t.apply(regional(true));
+  expect([routes(east), routes(west)]).toEqual([viewers.map(() => 0), viewers.map(() => 1)]);
+  expect(new Set(said().viewers.keys())).toEqual(new Set(viewers.map(({ id }) => id)));
+  expect([...said().selves]).toEqual([west.id]);
+  t.apply(regional(true));
+  expect(t.effects.policy).toEqual([]);
+  t.apply(regional(false));
+  expect([...said().selves]).toEqual([west.id]);
+  expect(viewsOf(t.tailnet.engine, participants())).toEqual(before);
 });
 
 it("what the policy does not see has no effect on it", () => {

@@ -4,13 +4,14 @@ import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import { type CollectionName, putRecord } from "./entities/configuration/collections.ts";
 import { type Node, type NodeId, takesPart } from "./entities/node.ts";
+import type { Settings } from "./entities/settings.ts";
 import { isBarred, type User } from "./entities/user.ts";
-import { servedPrefixes, withServices } from "./service-hosts.ts";
+import { withServices } from "./service-hosts.ts";
 import {
   followingUser,
   indexNode,
   indexUser,
-  policyNodeOf,
+  policyNodeIn,
   type Tailnet,
   unindexNode,
   unindexUser,
@@ -95,8 +96,7 @@ function apply(tailnet: Tailnet, change: Change, effects: Effects): void {
       noteRecord(tailnet, change.collection, effects);
       break;
     case "settings-put":
-      effects.settingsBefore ??= tailnet.settings;
-      tailnet.settings = change.settings;
+      putSettings(tailnet, change.settings, effects);
       break;
     case "counters-put":
       tailnet.counters = change.counters;
@@ -122,7 +122,7 @@ function putNodes(tailnet: Tailnet, given: readonly Node[], effects: Effects): v
     else if (before !== null && takesPart(before)) leaving.push(node.id);
   }
   if (taking.length + leaving.length === 0) return;
-  const nodes = taking.map((node) => policyNodeOf(node, servedPrefixes(tailnet, node)));
+  const nodes = taking.map((node) => policyNodeIn(tailnet, node));
   effects.policy.push(tailnet.engine.setNodes(nodes, leaving));
 }
 
@@ -167,6 +167,20 @@ function putPolicy(tailnet: Tailnet, policy: PolicyVersion, compiled: Policy, ef
   placeHosts(tailnet, effects);
 }
 
+function putSettings(tailnet: Tailnet, settings: Settings, effects: Effects): void {
+  const before = tailnet.settings;
+  effects.settingsBefore ??= before;
+  tailnet.settings = settings;
+  if (before.isRegionalRoutingOn === settings.isRegionalRoutingOn) return;
+  const nodes = [...tailnet.nodes.values()].filter(takesPart).map((node) => policyNodeIn(tailnet, node));
+  const routers = nodes.filter(({ routes }) => routes.length > 0);
+  const others = nodes.filter(({ routes }) => routes.length === 0);
+  // Distances of others cost nothing while those of routers tell no routers apart: they come first, and go last.
+  for (const some of settings.isRegionalRoutingOn ? [others, routers] : [routers, others]) {
+    effects.policy.push(tailnet.engine.setNodes(some));
+  }
+}
+
 function noteRecord(tailnet: Tailnet, collection: CollectionName, effects: Effects): void {
   effects.collections.add(collection);
   if (collection !== "services" && collection !== "service-reports") return;
@@ -181,6 +195,6 @@ function placeHosts(tailnet: Tailnet, effects: Effects): void {
   for (const id of tailnet.records["service-reports"].keys()) {
     const node = tailnet.nodes.get(Number(id));
     if (node === undefined || !takesPart(node)) continue;
-    effects.policy.push(tailnet.engine.setNode(policyNodeOf(node, servedPrefixes(tailnet, node))));
+    effects.policy.push(tailnet.engine.setNode(policyNodeIn(tailnet, node)));
   }
 }

@@ -2,8 +2,8 @@
 import type { PolicyNode, PolicyUser } from "../policy/engine.ts";
 import type { Policy } from "../policy/parse.ts";
 import { type Node, takesPart } from "./entities/node.ts";
-import { servedPrefixes, withServices } from "./service-hosts.ts";
-import { policyNodeOf, type Tailnet } from "./tailnet.ts";
+import { withServices } from "./service-hosts.ts";
+import { policyNodeIn, type Tailnet } from "./tailnet.ts";
 
 /** What an engine would be built from. */
 export interface PolicyTrial {
@@ -23,6 +23,6 @@ export function underPolicy(
   return {
     policy: withServices(policy, tailnet.records.services.values()),
     users: [...tailnet.users.values()],
-    nodes: [...nodes].filter(takesPart).map((node) => policyNodeOf(node, servedPrefixes(world, node))),
+    nodes: [...nodes].filter(takesPart).map((node) => policyNodeIn(world, node)),
   };
 }

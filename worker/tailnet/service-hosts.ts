@@ -11,7 +11,7 @@ import { ANY_PORTS, type ReportedService, type Service } from "./entities/config
 import type { Node } from "./entities/node.ts";
 
 /** What of a tailnet Services depend on. */
-interface ServiceWorld {
+export interface ServiceWorld {
   readonly records: Records;
   readonly compiledPolicy: Policy;
 }

@@ -10,6 +10,7 @@
 // - only a node that is online can have lost its map stream
 import { PolicyEngine, type PolicyNode } from "../policy/engine.ts";
 import type { Policy } from "../policy/parse.ts";
+import { relayLatencies } from "../protocol/control/relay-latencies.ts";
 import type { MachineKey, NodeKey } from "../protocol/keys.ts";
 import type { Counters, PolicyVersion } from "./change.ts";
 import { pairedIpv6 } from "./entities/address-pool.ts";
@@ -23,7 +24,7 @@ import type { Settings } from "./entities/settings.ts";
 import type { PassedSSHCheck, SSHCheckRequest } from "./entities/ssh-check.ts";
 import type { AccessToken, TrustCredential } from "./entities/trust-credential.ts";
 import { isBarred, type User } from "./entities/user.ts";
-import { servedPrefixes, serviceByName, withServices } from "./service-hosts.ts";
+import { type ServiceWorld, servedPrefixes, serviceByName, withServices } from "./service-hosts.ts";
 import { type PolicyFault, policyInForce } from "./stored-policy.ts";
 
 /** What is stored of a tailnet. */
@@ -83,7 +84,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   const nodes = [...stored.nodes].map((node) => followingUser(usersById, node));
   const records = noRecords();
   for (const record of stored.records ?? []) putRecord(records, record);
-  const world = { records, compiledPolicy: policy };
+  const world = { records, compiledPolicy: policy, settings: stored.settings };
   const tailnet: Tailnet = {
     users: new Map(),
     nodes: new Map(),
@@ -109,7 +110,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     engine: new PolicyEngine({
       policy: withServices(policy, records.services.values()),
       users,
-      nodes: nodes.filter(takesPart).map((node) => policyNodeOf(node, servedPrefixes(world, node))),
+      nodes: nodes.filter(takesPart).map((node) => policyNodeIn(world, node)),
       primaries: stored.primaries,
     }),
   };
@@ -125,15 +126,24 @@ export function followingUser(users: ReadonlyMap<number, User>, node: Node): Nod
   return isUserBarred === node.isUserBarred ? node : { ...node, isUserBarred };
 }
 
-/** What the policy engine needs to know of a node that serves `served` beside its own addresses. */
-export function policyNodeOf(node: Node, served: readonly string[] = []): PolicyNode {
+/** What the policy engine needs to know of a node in a tailnet: with what it serves, and how far it is where that counts. */
+export function policyNodeIn(world: ServiceWorld & Pick<Tailnet, "settings">, node: Node): PolicyNode {
+  const served = servedPrefixes(world, node);
+  const alone = policyNodeOf(node);
+  const whole = served.length === 0 ? alone : { ...alone, routes: [...alone.routes, ...served] };
+  if (!world.settings.isRegionalRoutingOn) return whole;
+  return { ...whole, distances: { home: node.homeDerp, latencies: relayLatencies(node.hostinfo) } };
+}
+
+/** What the policy engine needs to know of a node by itself. */
+export function policyNodeOf(node: Node): PolicyNode {
   return {
     id: node.id,
     userId: node.userId,
     tags: node.tags,
     ipv4: node.ipv4,
     ipv6: node.ipv6,
-    routes: served.length === 0 ? effectiveRoutes(node) : [...effectiveRoutes(node), ...served],
+    routes: effectiveRoutes(node),
     isOnline: node.isOnline,
     attributes: postureOf(node.hostinfo, node.attributes),
   };

@@ -12,12 +12,19 @@ import { Membership } from "./nodes/membership.ts";
 import type { NodeAddress } from "./nodes/node-address.ts";
 import { classKey, isSelected, type NodeClass, nodeClass } from "./nodes/node-class.ts";
 import { NodeIndexes } from "./nodes/node-indexes.ts";
-import { hasSameAddresses, hasSameRoutes, hasSameTags, type NodeRecord, type ParsedNode } from "./nodes/node-record.ts";
+import {
+  hasSameAddresses,
+  hasSameDistances,
+  hasSameRoutes,
+  hasSameTags,
+  type NodeRecord,
+  type ParsedNode,
+} from "./nodes/node-record.ts";
 import type { Touches } from "./nodes/touches.ts";
 import { type Atom, atomLiteral, Plan } from "./plan.ts";
 import { DISABLE_IPV4 } from "./views/node-attributes.ts";
 import { PacketFilters, type TailnetFilterWorld } from "./views/packet-filter.ts";
-import { accessTo, type RouteWorld, type ServedPrefix } from "./views/route-table.ts";
+import { accessTo, type RouteWorld, routerFor, type ServedPrefix } from "./views/route-table.ts";
 import { ServedPrefixes, type SubnetRoutes } from "./views/served-prefixes.ts";
 import { Sights, type SightWorld } from "./views/sights.ts";
 import type { SourceContent } from "./views/source-content.ts";
@@ -26,7 +33,7 @@ import { SSHPolicies, type SSHWorld } from "./views/ssh-policies.ts";
 
 /** What a state that is made afresh keeps of an earlier one. */
 export interface InitialState {
-  /** Primaries to keep: prefix → node id. */
+  /** Primaries to keep: prefix, or prefix and region → node id. */
   readonly holders?: ReadonlyMap<string, number>;
   /** Slots to keep: node id → slot, for every node. */
   readonly slots?: ReadonlyMap<number, number>;
@@ -86,7 +93,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
     }
     this.#indexes.slots.closeGaps((slot) => this.#records[slot] === undefined);
     this.#settleRouters(journal);
-    this.settlePrefixes(journal, (prefix) => this.#indexes.slots.byId.get(holders?.get(prefix) ?? -1) ?? null);
+    this.settlePrefixes(journal, (election) => this.#indexes.slots.byId.get(holders?.get(election) ?? -1) ?? null);
   }
 
   /** Routers over nodes are classified again once the nodes behind their routes are. */
@@ -109,7 +116,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
         return state;
       }
     }
-    const holders = new Map([...this.prefixes.values()].map(({ text, primary }) => [text, this.idAt(primary)]));
+    const holders = new Map([...this.elected()].map(([key, slot]) => [key, this.idAt(slot)]));
     const nodes = [...this.records].map((record) => record.node);
     return TailnetState.load(new Plan(policy), this.#users, nodes, { holders, slots: this.#indexes.slots.byId });
   }
@@ -142,10 +149,10 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   }
 
   #settleTakenOver(): void {
-    const holders = new Map([...this.prefixes].map(([text, { primary }]) => [text, primary]));
-    const journal: Journal = { ...emptyJournal(), prefixes: new Set(holders.keys()) };
+    const holders = new Map(this.elected());
+    const journal: Journal = { ...emptyJournal(), prefixes: new Set(this.prefixes.keys()) };
     this.#settleRouters(journal);
-    this.settlePrefixes(journal, (prefix) => holders.get(prefix) ?? null);
+    this.settlePrefixes(journal, (election) => holders.get(election) ?? null);
   }
 
   /** The record of a node; undefined when there is none. */
@@ -224,6 +231,20 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   /** Served subnet prefixes by canonical text. */
   get prefixes(): ReadonlyMap<string, ServedPrefix> {
     return this.#prefixes.byText;
+  }
+
+  /** Primary routers: prefix, or prefix and region → slot. */
+  elected(): Iterable<[key: string, slot: number]> {
+    return this.#prefixes.elected();
+  }
+
+  /** What tells viewers of one class apart by distance: the routers that they are led to. */
+  steeringOf(record: NodeRecord): string {
+    if (record.node.distances === undefined) return "";
+    return this.#prefixes
+      .regional()
+      .map((prefix) => routerFor(record, prefix, this) ?? "")
+      .join();
   }
 
   get exitSlots(): Bitset {
@@ -326,6 +347,8 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
     const old = record.node;
     const mayMatter = old.isOnline !== node.isOnline && record.subnets.length > 0;
     if (mayMatter || old.userId !== node.userId || !hasSameTags(old, node)) return false;
+    const isCloserOrFarther = !hasSameDistances(old, node);
+    if (isCloserOrFarther && (record.subnets.length > 0 || this.#prefixes.regional().length > 0)) return false;
     const parsed = this.#parse(node, record);
     if (!hasSameAddresses(record, parsed) || !hasSameRoutes(record, parsed)) return false;
     return classKey(this.#touchesOf(parsed, record.slot), parsed.exits.length > 0) === record.class.key;
@@ -400,7 +423,7 @@ export class TailnetState implements TailnetFilterWorld, RouteWorld, SSHWorld, S
   }
 
   /** Elects primaries and works out access anew for the prefixes of a journal, after all of a change's replacements. */
-  settlePrefixes(journal: Journal, holderOf: (prefix: string) => number | null): void {
+  settlePrefixes(journal: Journal, holderOf: (election: string) => number | null): void {
     this.sights.clear();
     const inside = (range: AddressRange) => this.#touchesInside(range, null);
     const isListChanged = this.#prefixes.settle(journal.prefixes, holderOf, (range) =>

@@ -164,7 +164,8 @@ export class NaiveTailnet {
 
   #routerFor(viewer: PolicyNode, route: string): number | null {
     const range = routeSet(route);
-    const primary = this.#primaries.get(route) as number;
+    const owners = [...this.#nodes.values()].filter((node) => node.routes.includes(route)).sort((a, b) => a.id - b.id);
+    const primary = this.#primaryFor(viewer, route, owners);
     const granting = this.#policy.rules.filter(
       (rule) =>
         this.#touches(this.#sources(rule), viewer) &&
@@ -173,18 +174,29 @@ export class NaiveTailnet {
           return !isSteeredElsewhere && meet(this.#destinationSet(selector), range);
         }),
     );
-    if (viewer.routes.includes(route) || granting.some((rule) => rule.via.length === 0)) return primary;
+    if (viewer.routes.includes(route)) return this.#primaries.get(route) as number;
+    if (granting.some((rule) => rule.via.length === 0)) return primary;
     if (granting.length > 0) {
       const tags = new Set(granting.flatMap((rule) => rule.via));
-      const routers = [...this.#nodes.values()]
-        .filter((node) => node.routes.includes(route) && node.tags.some((tag) => tags.has(tag)))
-        .sort((a, b) => a.id - b.id);
-      return (routers.find((node) => node.isOnline) ?? routers[0])?.id ?? null;
+      const routers = owners.filter((node) => node.tags.some((tag) => tags.has(tag)));
+      const online = routers.filter((node) => node.isOnline);
+      return (closest(viewer, online)[0] ?? online[0] ?? routers[0])?.id ?? null;
     }
     const isReverse = this.#policy.rules.some(
       (rule) => meet(this.#sources(rule), range) && this.#isFarEnd(rule, viewer, primary),
     );
     return isReverse ? primary : null;
+  }
+
+  /** Of the closest region's routers the one that is elected there; the tailnet's where distance decides nothing. */
+  #primaryFor(viewer: PolicyNode, route: string, owners: readonly PolicyNode[]): number {
+    const everybodys = this.#primaries.get(route) as number;
+    const near = closest(
+      viewer,
+      owners.filter((node) => node.isOnline),
+    );
+    const [home] = near.map((node) => node.distances?.home);
+    return home === undefined ? everybodys : (this.#primaries.get(`${route} ${home}`) as number);
   }
 
   #isFarEnd(rule: AccessRule, viewer: PolicyNode, primary: number): boolean {
@@ -236,6 +248,20 @@ export class NaiveTailnet {
     const alone = { ...rule, destinations: [[selector]] };
     return this.#carried(alone, node).some((block) => contains(block, packet.to));
   }
+}
+
+/** The routers of the region closest to the viewer; none when it measured none of their regions. */
+function closest(viewer: PolicyNode, online: readonly PolicyNode[]): readonly PolicyNode[] {
+  const far = Number.POSITIVE_INFINITY;
+  const homes = new Set(online.map(({ distances }) => distances?.home ?? 0));
+  if (homes.size < 2) return [];
+  const distanceTo = (home: number) => {
+    if (home === 0 || viewer.distances === undefined) return far;
+    return home === viewer.distances.home ? -1 : (viewer.distances.latencies.get(home) ?? far);
+  };
+  const least = Math.min(...[...homes].map(distanceTo));
+  const home = [...homes].find((region) => distanceTo(region) === least);
+  return least === far ? [] : online.filter(({ distances }) => distances?.home === home);
 }
 
 function hostRanges(node: PolicyNode) {

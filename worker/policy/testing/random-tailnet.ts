@@ -1,7 +1,7 @@
 // Random tailnets, policies and changes for property tests: small enough to collide often, with everything in them that
 // the engine treats in a way of its own (routes over node addresses, via, postures, self, hidden addresses).
 import fc from "fast-check";
-import type { PolicyNode, PolicyUser, Role } from "../engine.ts";
+import type { PolicyNode, PolicyUser, RelayDistances, Role } from "../engine.ts";
 
 const LOGINS = ["ann@example.com", "bob@example.com", "eve@example.org"];
 const TAGS = ["tag:a", "tag:b", "tag:router", "tag:exit"];
@@ -147,6 +147,15 @@ export const user: fc.Arbitrary<PolicyUser> = fc.record({
 
 const tags = fc.oneof(fc.constant([]), some(TAGS));
 const routes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, some(ROUTES, 3));
+/** How far a node is from three regions. In a real tailnet all nodes tell, or none does. */
+const distances: fc.Arbitrary<RelayDistances> = fc
+  .record({
+    home: fc.nat(3),
+    latencies: fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })), {
+      selector: ([region]) => region,
+    }),
+  })
+  .map(({ home, latencies }) => ({ home, latencies: new Map(latencies) }));
 const attributes = fc.record({ "custom:up": fc.boolean(), "node:os": fc.constantFrom("macos", "linux") });
 
 /** A node; ids 1 to 8, addresses by id so that no two nodes share one. */
@@ -159,6 +168,7 @@ export const node: fc.Arbitrary<PolicyNode> = fc
     routes,
     isOnline: fc.boolean(),
     attributes,
+    distances: fc.option(distances, { nil: undefined, freq: 2 }),
   })
   .map(({ hasIPv6, ...node }) => ({
     ...node,
@@ -167,10 +177,20 @@ export const node: fc.Arbitrary<PolicyNode> = fc
     ipv6: hasIPv6 ? `fd7a:115c:a1e0::${node.id}` : null,
   }));
 
+/** A node of a tailnet in which many serve the same two prefixes, and all tell how far they are. */
+export const nodeWithDistances: fc.Arbitrary<PolicyNode> = fc
+  .record({
+    node,
+    distances,
+    routes: fc.subarray(["10.1.0.0/16", "192.168.0.0/24"]),
+    isOnline: fc.nat(3).map((n) => n > 0),
+  })
+  .map(({ node, ...more }) => ({ ...node, ...more }));
+
 /** One change of a tailnet. */
 export type Change =
   | { readonly kind: "set-node"; readonly node: PolicyNode }
-  /** One thing about a node that exists: its tags, routes, user, addresses or posture attributes. */
+  /** One thing about a node that exists: its tags, routes, user, addresses, posture attributes or distances. */
   | { readonly kind: "alter-node"; readonly id: number; readonly to: Partial<PolicyNode> }
   | { readonly kind: "flip-online"; readonly id: number }
   | { readonly kind: "remove-node"; readonly id: number }
@@ -183,6 +203,8 @@ const alteration: fc.Arbitrary<Partial<PolicyNode>> = fc.oneof(
   fc.integer({ min: 1, max: 3 }).map((userId) => ({ userId, tags: [] })),
   routes.map((some) => ({ routes: some })),
   attributes.map((some) => ({ attributes: some })),
+  distances.map((some) => ({ distances: some })),
+  fc.constant({ distances: undefined }),
   fc.integer({ min: 9, max: 12 }).map((host) => ({ ipv4: `100.64.0.${host}` })),
 );
 
@@ -211,4 +233,22 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("remove-user" as const), id: fc.integer({ min: 1, max: 3 }) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("set-policy" as const), text: policyText }) },
+);
+
+/** A change of a tailnet of {@link nodeWithDistances}. */
+export const changeByDistance: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({ kind: fc.constant("set-node" as const), node: nodeWithDistances }),
+  fc.record({ kind: fc.constant("flip-online" as const), id: fc.integer({ min: 1, max: 8 }) }),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("alter-node" as const),
+      id: fc.integer({ min: 1, max: 8 }),
+      to: fc.oneof(
+        { weight: 4, arbitrary: distances.map((some) => ({ distances: some })) },
+        fc.constant({ distances: undefined }),
+      ),
+    }),
+  },
+  { weight: 2, arbitrary: change },
 );

@@ -65,8 +65,8 @@ export function applyChange(state: TailnetState, change: TailnetChange): SlotEff
   for (const slot of change.nodes.size > 1 ? change.nodes.keys() : []) {
     if ((state.recordIn(slot)?.subnets ?? []).length > 0) state.reclassify(slot, journal);
   }
-  state.settlePrefixes(journal, (prefix) => {
-    const holder = before.primaries.get(prefix);
+  state.settlePrefixes(journal, (election) => {
+    const holder = before.primaries.get(election);
     return holder === undefined ? null : (state.record(holder)?.slot ?? null);
   });
 

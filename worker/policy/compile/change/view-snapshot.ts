@@ -3,7 +3,14 @@
 import { Bitset, difference } from "../../bitset.ts";
 import { hasSameAddresses, hasSameRoutes, type NodeRecord } from "../nodes/node-record.ts";
 import type { TailnetState } from "../tailnet-state.ts";
-import { exitViewersOf, maySeeExits, routerFor, viewersOf } from "../views/route-table.ts";
+import {
+  electedFor,
+  exitViewersOf,
+  maySeeExits,
+  prefixOfElection,
+  routerFor,
+  viewersOf,
+} from "../views/route-table.ts";
 import type { SlotEffect } from "./slot-effect.ts";
 
 /** What one of the nodes concerned sees. */
@@ -19,7 +26,7 @@ export interface ViewSnapshot {
   readonly nodes: ReadonlyMap<number, NodeSnapshot>;
   /** Route (as in NodeSnapshot) → router → viewers that are shown it there. */
   readonly shown: ReadonlyMap<string, ReadonlyMap<number, Bitset>>;
-  /** Prefix → id of the primary router. */
+  /** Prefix, or prefix and region → id of the primary router. */
   readonly primaries: ReadonlyMap<string, number>;
 }
 
@@ -39,7 +46,7 @@ export function takeSnapshot(state: TailnetState, slots: Iterable<number>, prefi
     const prefix = state.prefixes.get(text);
     if (prefix === undefined) continue;
     shown.set(text, viewersOf(prefix, state));
-    primaries.set(text, state.idAt(prefix.primary));
+    for (const [election, elected] of electedFor(prefix)) primaries.set(election, state.idAt(elected));
   }
   return { nodes, shown, primaries };
 }
@@ -152,12 +159,21 @@ export class SnapshotComparison {
   #comparePrimaries(): void {
     const { primaries: old } = this.#before;
     const { primaries: now } = this.#after;
-    for (const prefix of new Set([...old.keys(), ...now.keys()])) {
-      const ids = [old.get(prefix), now.get(prefix)];
-      if (ids[0] === ids[1]) continue;
-      this.#effect.primaries.set(prefix, ids[1] ?? null);
-      for (const id of ids) if (id !== undefined && this.#state.record(id) !== undefined) this.#effect.selves.add(id);
+    for (const election of new Set([...old.keys(), ...now.keys()])) {
+      if (old.get(election) === now.get(election)) continue;
+      this.#effect.primaries.set(election, now.get(election) ?? null);
+      for (const id of [old.get(election), now.get(election)]) {
+        if (id !== undefined && this.#state.record(id) !== undefined)
+          this.#compareElected(id, prefixOfElection(election));
+      }
     }
+  }
+
+  /** A router is told when it becomes primary, or is so no more; not of how many regions. */
+  #compareElected(id: number, prefix: string): void {
+    const isHeldIn = ({ primaries }: ViewSnapshot) =>
+      [...primaries].some(([election, holder]) => holder === id && prefixOfElection(election) === prefix);
+    if (isHeldIn(this.#before) !== isHeldIn(this.#after)) this.#effect.selves.add(id);
   }
 }
 

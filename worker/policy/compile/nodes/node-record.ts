@@ -84,8 +84,17 @@ export function isSameNode(a: PolicyNode, b: PolicyNode): boolean {
       a.isOnline === b.isOnline &&
       sameTexts(a.tags, b.tags) &&
       sameTexts(a.routes, b.routes) &&
+      hasSameDistances(a, b) &&
       sameAttributes(a.attributes, b.attributes))
   );
+}
+
+/** Tells whether two nodes are as far from every region. */
+export function hasSameDistances({ distances: a }: PolicyNode, { distances: b }: PolicyNode): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a.home !== b.home || a.latencies.size !== b.latencies.size) return false;
+  for (const [region, latency] of a.latencies) if (b.latencies.get(region) !== latency) return false;
+  return true;
 }
 
 function sameTexts(a: readonly string[], b: readonly string[]): boolean {

@@ -2,12 +2,13 @@
 //
 // A prefix is treated like a node that touches every atom that overlaps it: whoever could see such a node may use the
 // route. Viewers that reach it through via grants alone are steered to the routers of these grants instead of the
-// primary one.
+// primary one; where nodes tell their distances, each to the closest.
 import type { AddressRange } from "../../../protocol/ip.ts";
 import { Bitset } from "../../bitset.ts";
 import { overlaps } from "../../prefix-set.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
 import type { Atom, Plan, ViaBlock, ViaGrant } from "../plan.ts";
+import { closestRegion, homeOf, type RegionalPrimaries } from "./router-election.ts";
 
 /** A subnet prefix that at least one node serves. */
 export interface ServedPrefix {
@@ -17,6 +18,8 @@ export interface ServedPrefix {
   owners: readonly NodeRecord[];
   /** Slot of the tailnet-wide primary router. */
   primary: number;
+  /** Primary routers by region, for viewers who are closer to another one than the tailnet-wide. */
+  regional: RegionalPrimaries;
   /** Who may use the prefix, by the atoms with an address in it. */
   access: RouteAccess;
 }
@@ -62,10 +65,41 @@ export function accessTo(range: AddressRange, overlapped: ReadonlySet<number>, p
   return { overlapped, direct, reverse, via };
 }
 
-/** `reverse` with the destinations of via grants that the primary router carries and whose sources are the prefix. */
-function reverseOf({ access, primary }: ServedPrefix, world: RouteWorld): Bitset {
+/** What a prefix is stored under in elections, with the slots of those elected. */
+export function* electedFor({ text, primary, regional }: ServedPrefix): Generator<[key: string, slot: number], void> {
+  yield [text, primary];
+  for (const [region, slot] of regional) yield [electionKey(text, region), slot];
+}
+
+/** Names the election of one region. */
+export function electionKey(prefix: string, region: number): string {
+  return `${prefix} ${region}`;
+}
+
+/** The prefix that an election is about. */
+export function prefixOfElection(key: string): string {
+  const at = key.indexOf(" ");
+  return at < 0 ? key : key.slice(0, at);
+}
+
+/** Tells whether a router is primary for the prefix, in the tailnet or in its region. */
+export function isElected({ slot }: NodeRecord, { primary, regional }: ServedPrefix): boolean {
+  if (slot === primary) return true;
+  for (const elected of regional.values()) if (slot === elected) return true;
+  return false;
+}
+
+/** The primary router for a viewer: the one elected in the closest region, else the tailnet-wide one. */
+function primaryFor(viewer: NodeRecord, { primary, regional }: ServedPrefix): number {
+  if (regional.size === 0) return primary;
+  const region = closestRegion(viewer, regional.keys());
+  return region === null ? primary : (regional.get(region) as number);
+}
+
+/** `reverse` with the destinations of via grants that the router carries and whose sources are the prefix. */
+function reverseOf({ access }: ServedPrefix, carrier: number, world: RouteWorld): Bitset {
   const carried = world.plan.steeredRouters.filter(({ selector: { sources, router } }) => {
-    const isRouter = world.recordAt(primary).class.touched.has(router);
+    const isRouter = world.recordAt(carrier).class.touched.has(router);
     return isRouter && sources.some((source) => access.overlapped.has(source));
   });
   if (carried.length === 0) return access.reverse;
@@ -82,24 +116,34 @@ function meets(block: ViaBlock, range: AddressRange): boolean {
 export function routerFor(viewer: NodeRecord, prefix: ServedPrefix, world: RouteWorld): number | null {
   const { direct, via } = prefix.access;
   const { touched } = viewer.class;
-  if (isOwner(viewer, prefix) || touched.intersects(direct)) return prefix.primary;
+  if (isOwner(viewer, prefix)) return prefix.primary;
+  if (touched.intersects(direct)) return primaryFor(viewer, prefix);
   const grants = via.filter((grant) => grant.sources.some((atom) => touched.has(atom)));
-  if (grants.length > 0) {
-    const router = byPreference(prefix).find((owner) => grants.some((grant) => isRouterOf(grant, owner)));
-    return router?.slot ?? null;
-  }
-  return touched.intersects(reverseOf(prefix, world)) ? prefix.primary : null;
+  if (grants.length > 0) return steeredTo(viewer, prefix, grants);
+  const primary = primaryFor(viewer, prefix);
+  return touched.intersects(reverseOf(prefix, primary, world)) ? primary : null;
+}
+
+/** Slot of the router of via grants that a viewer is led to; null when they name none of the prefix. */
+function steeredTo(viewer: NodeRecord, prefix: ServedPrefix, grants: readonly ViaGrant[]): number | null {
+  const isWanted = (owner: NodeRecord) => grants.some((grant) => isRouterOf(grant, owner));
+  if (prefix.regional.size === 0) return byPreference(prefix).find(isWanted)?.slot ?? null;
+  const routers = byPreference(prefix).filter(isWanted);
+  const online = routers.filter(({ node }) => node.isOnline);
+  const region = closestRegion(viewer, online.map(homeOf));
+  return (online.find((router) => homeOf(router) === region) ?? routers[0])?.slot ?? null;
 }
 
 /** For every router on which the prefix is shown to somebody: the slots of the viewers. The twin of {@link routerFor}. */
 export function viewersOf(prefix: ServedPrefix, world: RouteWorld): Map<number, Bitset> {
+  if (prefix.regional.size > 0) return viewersByDistance(prefix, world);
   const { direct, via } = prefix.access;
   const viewers = touchingAny(direct, world);
   for (const owner of prefix.owners) viewers.add(owner.slot);
   const steered = new Bitset();
   for (const grant of via) steered.addAll(touchingAny(grant.sources, world));
   steered.deleteAll(viewers);
-  const reversed = touchingAny(reverseOf(prefix, world), world);
+  const reversed = touchingAny(reverseOf(prefix, prefix.primary, world), world);
   reversed.deleteAll(steered);
   viewers.addAll(reversed);
   const shown = new Map([[prefix.primary, viewers]]);
@@ -112,6 +156,25 @@ export function viewersOf(prefix: ServedPrefix, world: RouteWorld): Map<number, 
     if (known === undefined) shown.set(router.slot, group);
     else known.addAll(group);
   }
+  return shown;
+}
+
+/** {@link viewersOf} a prefix for which distance counts: everybody whom it may be shown to is asked. */
+function viewersByDistance(prefix: ServedPrefix, world: RouteWorld): Map<number, Bitset> {
+  const { direct, via } = prefix.access;
+  const viewers = touchingAny(direct, world);
+  for (const { slot } of prefix.owners) viewers.add(slot);
+  for (const grant of via) viewers.addAll(touchingAny(grant.sources, world));
+  const carriers = world.plan.steeredRouters.length === 0 ? [prefix.primary] : prefix.owners.map(({ slot }) => slot);
+  for (const slot of carriers) viewers.addAll(touchingAny(reverseOf(prefix, slot, world), world));
+  const shown = new Map([[prefix.primary, new Bitset()]]);
+  viewers.visit((slot) => {
+    const router = routerFor(world.recordAt(slot), prefix, world);
+    if (router === null) return;
+    const known = shown.get(router);
+    if (known === undefined) shown.set(router, Bitset.of([slot]));
+    else known.add(slot);
+  });
   return shown;
 }
 
@@ -129,18 +192,6 @@ function byPreference(prefix: ServedPrefix): readonly NodeRecord[] {
   return online.length === prefix.owners.length
     ? online
     : [...online, ...prefix.owners.filter(({ node }) => !node.isOnline)];
-}
-
-/**
- * The primary router among a prefix's owners: the present holder while it is online or nobody else is, else the first
- * registered one that is online, else the first registered one. A prefix whose routers are all offline keeps a primary,
- * so that a router's short absence does not change everybody's routes twice.
- */
-export function electPrimary(owners: readonly NodeRecord[], holder: number | null): number {
-  const kept = owners.find((owner) => owner.slot === holder);
-  const online = owners.find(({ node }) => node.isOnline);
-  const elected = kept !== undefined && (kept.node.isOnline || online === undefined) ? kept : (online ?? owners[0]);
-  return (elected as NodeRecord).slot;
 }
 
 /** Tells whether the viewer is shown the exit routes of a router. */

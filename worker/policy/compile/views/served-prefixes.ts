@@ -3,7 +3,8 @@ import type { AddressRange } from "../../../protocol/ip.ts";
 import type { Journal } from "../journal.ts";
 import type { NodeAddress } from "../nodes/node-address.ts";
 import type { NodeRecord } from "../nodes/node-record.ts";
-import { electPrimary, NO_ACCESS, type RouteAccess, type ServedPrefix } from "./route-table.ts";
+import { electedFor, electionKey, NO_ACCESS, type RouteAccess, type ServedPrefix } from "./route-table.ts";
+import { electByRegion, electPrimary, NO_REGIONS } from "./router-election.ts";
 
 /** Every effective subnet route, sorted, and a text that equal lists of them share. */
 export interface SubnetRoutes {
@@ -36,7 +37,8 @@ export class ServedPrefixes {
       journal.prefixes.add(text);
       const known = this.byText.get(text);
       if (known === undefined) {
-        this.byText.set(text, { text, range, owners: [record], primary: record.slot, access: NO_ACCESS });
+        const primary = record.slot;
+        this.byText.set(text, { text, range, owners: [record], primary, regional: NO_REGIONS, access: NO_ACCESS });
       } else {
         known.owners = [...known.owners, record].sort((a, b) => a.node.id - b.node.id);
       }
@@ -83,11 +85,12 @@ export class ServedPrefixes {
 
   /**
    * Elects primaries and works out access anew for the prefixes of a journal, after all of a change's replacements.
+   * @param holderOf slot of the present holder by election, as {@link elected} names them
    * @returns whether the list of routes is not what it was
    */
   settle(
     prefixes: Iterable<string>,
-    holderOf: (prefix: string) => number | null,
+    holderOf: (election: string) => number | null,
     accessTo: (range: AddressRange) => RouteAccess,
   ): boolean {
     let isListChanged = false;
@@ -100,9 +103,20 @@ export class ServedPrefixes {
         continue;
       }
       prefix.primary = electPrimary(prefix.owners, holderOf(text));
+      prefix.regional = electByRegion(prefix.owners, prefix.primary, (region) => holderOf(electionKey(text, region)));
       prefix.access = accessTo(prefix.range);
     }
     return isListChanged;
+  }
+
+  /** Who was elected: prefix, or prefix and region → slot. */
+  *elected(): Generator<[key: string, slot: number], void> {
+    for (const prefix of this.byText.values()) yield* electedFor(prefix);
+  }
+
+  /** The prefixes of which viewers are led to different routers by distance. */
+  regional(): ServedPrefix[] {
+    return [...this.byText.values()].filter(({ regional }) => regional.size > 0);
   }
 
   /** Lists the routes anew. */

@@ -16,6 +16,8 @@ export interface SightWorld {
   /** Slots of those whom a node sees, with or without itself. */
   seenBy(record: NodeRecord): Bitset;
   hasSelfPeers(record: NodeRecord): boolean;
+  /** What tells viewers of one class apart by their distance from routers; empty when nothing does. */
+  steeringOf(record: NodeRecord): string;
 }
 
 /** Sights kept; policies that tell more kinds of viewers apart have few nodes of each. */
@@ -50,6 +52,7 @@ export class Sights {
   #keyOf(record: NodeRecord): string {
     const { node, isIPv4Hidden } = record;
     const user = this.#world.hasSelfPeers(record) ? node.userId : "";
-    return `${record.class.key} ${isIPv4Hidden} ${user} ${node.routes.length > 0 ? node.id : ""}`;
+    const router = node.routes.length > 0 ? node.id : "";
+    return `${record.class.key} ${isIPv4Hidden} ${user} ${router} ${this.#world.steeringOf(record)}`;
   }
 }

@@ -1,6 +1,7 @@
 // What a node's Hostinfo means for its record: name, home region, tags asked for (control-protocol.md 4.9, 5.12).
 import { mayAssignTag } from "../../../policy/authority.ts";
 import { type Hostinfo, hostnameOf, preferredDerp, requestedTags } from "../../../protocol/control/hostinfo.ts";
+import { withSteadyLatencies } from "../../../protocol/control/relay-latencies.ts";
 import { isTagged, type Node } from "../../entities/node.ts";
 import { labelOf, uniqueLabel } from "../../entities/node-name.ts";
 import { isServiceLabel, type Tailnet } from "../../tailnet.ts";
@@ -11,7 +12,9 @@ import { isServiceLabel, type Tailnet } from "../../tailnet.ts";
  */
 export function describeNode(tailnet: Tailnet, node: Node, hostinfo: Hostinfo, version: number): Node {
   const { NetInfo } = node.hostinfo;
-  const next = hostinfo.NetInfo === undefined && NetInfo !== undefined ? { ...hostinfo, NetInfo } : hostinfo;
+  const whole = hostinfo.NetInfo === undefined && NetInfo !== undefined ? { ...hostinfo, NetInfo } : hostinfo;
+  // Where latencies lead nodes to routers, only those that have really changed may lead them elsewhere.
+  const next = tailnet.settings.isRegionalRoutingOn ? withSteadyLatencies(node.hostinfo, whole) : whole;
   if (version === node.capabilityVersion && sameJson(next, node.hostinfo)) return node;
   const isRenamed = !node.isNameFixed && labelOf(hostnameOf(next)) !== labelOf(hostnameOf(node.hostinfo));
   return {

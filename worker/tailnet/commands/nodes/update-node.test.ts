@@ -49,6 +49,19 @@ describe("a lite update", () => {
     });
   });
 
+  it("that tells about the same latencies leads nobody elsewhere where latencies lead to routers", () => {
+    const netInfo = (ms: number) => ({ NetInfo: { PreferredDERP: 901, DERPLatency: { "902-v4": ms / 1_000 } } });
+    const kept = () => t.node(node).hostinfo.NetInfo;
+    t.report(node, netInfo(100));
+    t.report(node, netInfo(120));
+    expect(kept()).toEqual(netInfo(120).NetInfo);
+    t.apply([{ type: "settings-put", settings: { ...t.tailnet.settings, isRegionalRoutingOn: true } }]);
+    t.report(node, netInfo(100));
+    expect([kept(), t.changes]).toEqual([netInfo(120).NetInfo, []]);
+    t.report(node, netInfo(300));
+    expect(kept()).toEqual(netInfo(300).NetInfo);
+  });
+
   it("without NetInfo, or with a home region of 0, keeps the home region", () => {
     t.report(node, { NetInfo: { PreferredDERP: 901 } });
     expect(t.update(node, { hostinfo: { Hostname: "host-1" } })).toMatchObject({
