@@ -65,6 +65,20 @@ describe("openTailnet", () => {
     for (const id of nodes.keys()) expect(reopened.peersOf(id)).toEqual(engine.peersOf(id));
   });
 
+  it("leaves records alone that a later version made", () => {
+    const { tailnet } = new TestTailnet();
+    const record = { collection: "inventions", record: { id: "1" } } as unknown as {
+      collection: "services";
+      record: never;
+    };
+    const { users, counters, settings, policy } = tailnet;
+    const none = { nodes: [], authKeys: [], apiTokens: [], credentials: [], accessTokens: [], pendings: [] };
+    const rest = { sshChecks: [], passedSSHChecks: [], primaries: new Map(), counters, settings, policy };
+    expect(openTailnet({ users: users.values(), ...none, ...rest, records: [record] }).records).toEqual(
+      tailnet.records,
+    );
+  });
+
   it("starts with a policy that no longer compiles, and says so", () => {
     const { policyFault } = new TestTailnet({ policy: "{" }).tailnet;
     expect(policyFault).toMatchObject({ inForceSince: null, problem: expect.stringContaining("line 1") });

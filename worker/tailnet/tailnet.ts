@@ -83,7 +83,10 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
   const usersById = new Map(users.map((user) => [user.id, user]));
   const nodes = [...stored.nodes].map((node) => followingUser(usersById, node));
   const records = noRecords();
-  for (const record of stored.records ?? []) putRecord(records, record);
+  for (const record of stored.records ?? []) {
+    // A later version may have been here, with collections that this one does not know.
+    if (Object.hasOwn(records, record.collection)) putRecord(records, record);
+  }
   const world = { records, compiledPolicy: policy, settings: stored.settings };
   const tailnet: Tailnet = {
     users: new Map(),
