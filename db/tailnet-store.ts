@@ -169,6 +169,7 @@ export class TailnetStore {
       case "node-removed":
         this.#nodes.remove(change.id);
         this.#removeRecord("service-reports", String(change.id));
+        this.#removeRecord("posture-identities", String(change.id));
         return;
       case "node-reported": // its entry in the audit log is all there is of it
         return;

@@ -1,10 +1,16 @@
 // Finds the endpoint of a request inside Noise. The authority is ignored: clients put anything there
 // (control-protocol.md 1.7). Endpoints of features that do not exist here yet answer 501, unknown paths 404.
 import { MalformedRequest } from "../protocol/control/json.ts";
-import { C2N_REPLY_BODY_MAX, MAP_BODY_MAX, OTHER_BODY_MAX, REGISTER_BODY_MAX } from "../protocol/limits.ts";
+import {
+  C2N_REPLY_BODY_MAX,
+  MAP_BODY_MAX,
+  OTHER_BODY_MAX,
+  POSTURE_REPORT_BODY_MAX,
+  REGISTER_BODY_MAX,
+} from "../protocol/limits.ts";
 import { forNode } from "./asking-node.ts";
 import { auditLog } from "./audit-log.ts";
-import { SERVICE_REPORT_PATH, serviceReport } from "./c2n.ts";
+import { POSTURE_REPORT_PATH, postureReport, SERVICE_REPORT_PATH, serviceReport } from "./c2n.ts";
 import {
   type ControlContext,
   type ControlHandler,
@@ -45,6 +51,7 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
 const PREFIXES: readonly (readonly [string, Endpoint])[] = [
   [SSH_ACTION_PATH, { method: "GET", handler: sshAction, bodyMax: 0 }],
   [SERVICE_REPORT_PATH, { method: "POST", handler: serviceReport, bodyMax: OTHER_BODY_MAX }],
+  [POSTURE_REPORT_PATH, { method: "POST", handler: postureReport, bodyMax: POSTURE_REPORT_BODY_MAX }],
   ["/machine/tka/", { method: "GET", handler: tailnetLock, bodyMax: OTHER_BODY_MAX }],
   ["/machine/webclient/", { method: "POST", handler: webClient, bodyMax: 0 }],
 ];

@@ -1,6 +1,6 @@
 // Node → device of the public API (api-v2.md 2.1). Hostinfo comes from the device and is only trusted as far as
 // parseHostinfo checked it, so fields of another type count as absent here. Left out, because nothing is known of
-// them yet: updates, tailnet-lock errors, posture identity, connections of clones.
+// them yet: updates, tailnet-lock errors, connections of clones.
 import { type DerpMap, overlayDerpMap } from "../protocol/control/derp-map.ts";
 import { advertisedRoutes, type Hostinfo, hostnameOf } from "../protocol/control/hostinfo.ts";
 import { formatTime, isJsonObject, type JsonObject } from "../protocol/control/json.ts";
@@ -53,6 +53,8 @@ export interface DeviceDetails extends Device, DeviceRoutes {
   readonly clientConnectivity?: ClientConnectivity;
   readonly sshEnabled: boolean;
   readonly distro?: { readonly name: string; readonly version: string; readonly codeName: string };
+  /** Absent unless it is collected and the device has answered; `disabled`: its user has not agreed. */
+  readonly postureIdentity?: { readonly serialNumbers: readonly string[] } | { readonly disabled: true };
 }
 
 /** Routes of a device, each list in order of address family, address and length. */
@@ -115,6 +117,7 @@ export function toDevice(tailnet: Tailnet, node: Node, { magicDnsSuffix }: Deplo
 /** A node with all fields of a device. */
 export function toDeviceDetails(tailnet: Tailnet, node: Node, deployment: Deployment): DeviceDetails {
   const { hostinfo } = node;
+  const identity = tailnet.records["posture-identities"].get(String(node.id));
   const distro = {
     name: textOf(hostinfo, "Distro"),
     version: textOf(hostinfo, "DistroVersion"),
@@ -132,6 +135,9 @@ export function toDeviceDetails(tailnet: Tailnet, node: Node, deployment: Deploy
     }),
     sshEnabled: Array.isArray(hostinfo.sshHostKeys) && hostinfo.sshHostKeys.length > 0,
     ...(distro.name !== "" && { distro }),
+    ...(identity !== undefined && {
+      postureIdentity: identity.isDisabled ? { disabled: true } : { serialNumbers: identity.serialNumbers },
+    }),
   };
 }
 

@@ -285,7 +285,7 @@ export class ControlServer {
     sessions.add({ connection, stream });
     connection.push(stream.id, first(), now);
     const node = runtime.tailnet.nodes.get(stream.nodeId);
-    if (node !== undefined) runtime.askForServices(node, now);
+    if (node !== undefined) runtime.askNode(node, now);
   }
 
   /** A stream was ended by the client or with its socket. */

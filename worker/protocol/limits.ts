@@ -121,6 +121,7 @@ export const REGISTER_BODY_MAX = 1 << 20;
 export const MAP_BODY_MAX = 1 << 20;
 export const C2N_REPLY_BODY_MAX = 16 << 20;
 export const OTHER_BODY_MAX = 1 << 20;
+export const POSTURE_REPORT_BODY_MAX = 16 << 10;
 /** Request bodies that one connection may have in flight in all. */
 export const CONNECTION_BODIES_MAX = 20 << 20;
 /** Name of an account that somebody wants to log in to over SSH. Linux takes 32 characters. */
@@ -188,6 +189,11 @@ export const JWKS_MAX = 256 << 10;
 export const SERVICES_MAX = 1_000;
 /** Services, and ports of each, in one client's report. */
 export const SERVICE_REPORT_MAX = 100;
+
+/** Serial numbers that are kept of a device; real ones tell three at most. */
+export const POSTURE_SERIALS_MAX = 16;
+/** Longest serial number that is kept, characters. */
+export const POSTURE_SERIAL_LENGTH_MAX = 128;
 /** Characters of the texts of a Service, its annotations in all included. */
 export const SERVICE_MAX_TEXT = 16 << 10;
 

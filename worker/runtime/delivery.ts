@@ -9,8 +9,8 @@ import type { NodeKey } from "../protocol/keys.ts";
 import { type Effects, endsStreams, losesItsKey } from "../tailnet/effects.ts";
 import type { Node, NodeId } from "../tailnet/entities/node.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
+import { ClientQuestions } from "./client-questions.ts";
 import { mapFrame } from "./map-frame.ts";
-import { ServiceQuestions } from "./service-questions.ts";
 
 /** What a delivery needs beside the tailnet. */
 export interface DeliveryPorts {
@@ -30,12 +30,12 @@ export interface DeliveryPorts {
 export class Delivery {
   readonly #tailnet: Tailnet;
   readonly #ports: DeliveryPorts;
-  readonly #questions: ServiceQuestions;
+  readonly #questions: ClientQuestions;
 
   constructor(tailnet: Tailnet, ports: DeliveryPorts) {
     this.#tailnet = tailnet;
     this.#ports = ports;
-    this.#questions = new ServiceQuestions(ports.deployment);
+    this.#questions = new ClientQuestions(tailnet, ports.deployment);
   }
 
   /** Sends everything that follows from the effects of changes. */
@@ -49,18 +49,30 @@ export class Delivery {
       if (endsStreams(effect, now)) this.#endStreams(effect.before, effect.after, now, touched);
     }
     for (const { after } of effects.nodes.values()) {
-      const asked = after === null ? undefined : this.#questions.ask(this.#tailnet, after, sessions, now);
+      const asked = after === null ? undefined : this.#questions.askForServices(after, sessions, now);
       if (asked !== undefined) touched.add(asked);
     }
+    if (effects.settingsBefore?.isPostureCollectionOn === false) this.#askAllForPosture(sessions, now, touched);
     if (revoked.length > 0) this.#ports.revoke(revoked);
     for (const connection of touched) connection.flush();
     for (const id of effects.decidedLogins)
       for (const waiting of [...sessions.waitingFor(id)]) this.#ports.wake(waiting);
   }
 
-  /** Asks a node that has just opened its map stream which Services it hosts, if that is not known. */
-  askForServices(node: Node, now: number): void {
-    this.#questions.ask(this.#tailnet, node, this.#ports.sessions(), now);
+  /** Asks a node that has just opened its map stream what is not known of it. */
+  askNode(node: Node, now: number): void {
+    this.#questions.askForServices(node, this.#ports.sessions(), now);
+    this.#questions.askForPosture(node, this.#ports.sessions(), now);
+  }
+
+  /** Where serial numbers are collected from now on, all are asked that are connected. */
+  #askAllForPosture(sessions: SessionIndex, now: number, touched: Set<ControlConnection>): void {
+    if (!this.#tailnet.settings.isPostureCollectionOn) return;
+    for (const id of sessions.watching.keys()) {
+      const node = this.#tailnet.nodes.get(id);
+      const asked = node && this.#questions.askForPosture(node, sessions, now);
+      if (asked !== undefined) touched.add(asked);
+    }
   }
 
   /** @returns the connections that have something to send */

@@ -121,9 +121,9 @@ export class TailnetRuntime {
     this.#ports.clock.wakeBy(now);
   }
 
-  /** Asks a node that has just opened its map stream which Services it hosts, if that is not known. */
-  askForServices(node: Node, now: number): void {
-    this.#delivery.askForServices(node, now);
+  /** Asks a node that has just opened its map stream what is not known of it. */
+  askNode(node: Node, now: number): void {
+    this.#delivery.askNode(node, now);
   }
 
   #apply(actor: Actor, changes: readonly Change[], now: number): void {

@@ -131,6 +131,7 @@ function removeNode(tailnet: Tailnet, id: NodeId, effects: Effects): void {
   if (before === undefined) return;
   unindexNode(tailnet, before);
   tailnet.records["service-reports"].delete(String(id));
+  tailnet.records["posture-identities"].delete(String(id));
   noteNode(effects, id, before, null);
   if (takesPart(before)) effects.policy.push(tailnet.engine.removeNode(id));
 }

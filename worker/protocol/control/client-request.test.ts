@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fromBase64, fromUtf8, utf8 } from "../bytes.ts";
-import { askClient, parseServiceReport } from "./client-request.ts";
+import { askClient, parsePostureReport, parseServiceReport } from "./client-request.ts";
 import { parsePort } from "./port-span.ts";
 
 const body = '{"VIPServices":[{"Name":"svc:web","Ports":["tcp:443"],"Active":true},{"Name":7}],"ServicesHash":"abc"}';
@@ -58,6 +58,25 @@ describe("parseServiceReport", () => {
         }
       }),
     );
+  });
+});
+
+describe("parsePostureReport", () => {
+  const read = (answer: unknown) => parsePostureReport(utf8(`HTTP/1.1 200 OK\r\n\r\n${JSON.stringify(answer)}`));
+
+  it.each<[unknown, boolean, string[]]>([
+    [{ SerialNumbers: ["PF2ABCDE", "VMware-56 4d"] }, false, ["PF2ABCDE", "VMware-56 4d"]],
+    [{ SerialNumbers: null }, false, []],
+    [{}, false, []],
+    [{ PostureDisabled: true }, true, []],
+    [{ PostureDisabled: true, SerialNumbers: ["X"] }, true, []],
+    [{ PostureDisabled: "true", SerialNumbers: [1, "", "a\nb", "\ud800", "ok"] }, false, ["ok"]],
+  ])("reads %j", (answer, isDisabled, serialNumbers) => {
+    expect(read(answer)).toEqual({ isDisabled, serialNumbers });
+  });
+
+  it.each(["", "HTTP/1.1 500 Oops\r\n\r\n{}", "HTTP/1.1 200 OK\r\n\r\n[]"])("refuses %j", (text) => {
+    expect(() => parsePostureReport(utf8(text))).toThrow();
   });
 });
 

@@ -1,7 +1,7 @@
 // Requests of the server to a client ("c2n", control-protocol.md 6.9): an HTTP request inside a PingRequest of a map
 // message; the client posts the raw HTTP response back inside Noise.
 import { fromUtf8, toBase64, utf8 } from "../bytes.ts";
-import { SERVICE_REPORT_MAX } from "../limits.ts";
+import { POSTURE_SERIAL_LENGTH_MAX, POSTURE_SERIALS_MAX, SERVICE_REPORT_MAX } from "../limits.ts";
 import { isJsonObject, MalformedRequest, parseJsonObject } from "./json.ts";
 
 /** What a client says that it serves (`GET /vip-services`). */
@@ -13,6 +13,13 @@ export interface ReportedServices {
     readonly ports: readonly string[];
     readonly isActive: boolean;
   }[];
+}
+
+/** What a client says of its hardware (`GET /posture/identity`). */
+export interface ReportedPosture {
+  /** Its user has not agreed to tell. */
+  readonly isDisabled: boolean;
+  readonly serialNumbers: readonly string[];
 }
 
 /** A map message that asks a client for something; `url` must be new each time. */
@@ -62,4 +69,19 @@ export function parseServiceReport(response: Uint8Array): ReportedServices {
       isActive: Active === true,
     })),
   };
+}
+
+/**
+ * Reads a client's answer to `GET /posture/identity`. Serial numbers that are no text, or longer than any, are left out.
+ * @throws MalformedRequest
+ */
+export function parsePostureReport(response: Uint8Array): ReportedPosture {
+  const { PostureDisabled, SerialNumbers } = parseJsonObject(bodyOf(response));
+  const isDisabled = PostureDisabled === true;
+  const given = Array.isArray(SerialNumbers) && !isDisabled ? SerialNumbers.filter(isSerialNumber) : [];
+  return { isDisabled, serialNumbers: [...new Set(given)].slice(0, POSTURE_SERIALS_MAX) };
+}
+
+function isSerialNumber(value: unknown): value is string {
+  return typeof value === "string" && value.length <= POSTURE_SERIAL_LENGTH_MAX && /^[^\p{Cc}\p{Cs}]+$/u.test(value);
 }

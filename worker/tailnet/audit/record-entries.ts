@@ -18,6 +18,7 @@ const DESCRIBE: Describe = {
     summary: { ...rest, hosts: decisions },
   }),
   "service-reports": () => undefined,
+  "posture-identities": () => undefined,
   webhooks: ({ id, url, provider, subscriptions }) => ({
     target: { id, name: url, type: "WEBHOOK_ENDPOINT" },
     summary: { endpointUrl: url, providerType: provider, subscriptions },

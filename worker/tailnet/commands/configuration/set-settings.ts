@@ -2,13 +2,17 @@
 import { type Decision, decided, refused } from "../../change.ts";
 import type { CONTACT_TYPES, Settings } from "../../entities/settings.ts";
 import type { Tailnet } from "../../tailnet.ts";
+import { forgottenPostures } from "../nodes/report-posture.ts";
 import { approvalOfAll } from "../users/manage-users.ts";
 
 const DAY_MS = 86_400_000;
 /** Longest life of a node key that an administrator may choose. */
 const KEY_DURATION_MAX_DAYS = 180;
 
-/** Changes the settings that are given. Where users need no approval any more, nobody waits for it. */
+/**
+ * Changes the settings that are given. Where users need no approval any more, nobody waits for it; where serial numbers
+ * are not collected any more, those that were are forgotten.
+ */
 export function setSettings(tailnet: Tailnet, changed: Partial<Settings>): Decision<Settings> {
   const settings: Settings = { ...tailnet.settings, ...changed };
   const days = settings.keyDurationMs / DAY_MS;
@@ -20,7 +24,8 @@ export function setSettings(tailnet: Tailnet, changed: Partial<Settings>): Decis
     return refused({ reason: "invalid", detail: "aclsExternalLink: not an http or https URL" });
   }
   const approved = settings.isUserApprovalOn ? [] : approvalOfAll(tailnet);
-  return decided(settings, [{ type: "settings-put", settings }, ...approved]);
+  const forgotten = settings.isPostureCollectionOn ? [] : forgottenPostures(tailnet);
+  return decided(settings, [{ type: "settings-put", settings }, ...approved, ...forgotten]);
 }
 
 /** Names whom to write to. */

@@ -1,6 +1,7 @@
 // What administrators configure beside nodes, users and keys: small collections of records that are read whole and
 // replaced whole. All of them travel through the same two changes and lie in one table, as JSON.
 import type { ExternalId, LogStream } from "./log-stream.ts";
+import type { PostureIdentity } from "./posture-identity.ts";
 import type { PostureIntegration } from "./posture-integration.ts";
 import type { UserInvite } from "./user-invite.ts";
 import type { Service, ServiceReport } from "./virtual-address.ts";
@@ -15,6 +16,7 @@ export interface Collections {
   readonly "external-ids": ExternalId;
   readonly "posture-integrations": PostureIntegration;
   readonly "user-invites": UserInvite;
+  readonly "posture-identities": PostureIdentity;
 }
 
 /** Name of a collection. */
@@ -47,6 +49,7 @@ export function noRecords(): Records {
     "external-ids": new Map(),
     "posture-integrations": new Map(),
     "user-invites": new Map(),
+    "posture-identities": new Map(),
   };
 }
 

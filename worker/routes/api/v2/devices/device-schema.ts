@@ -65,6 +65,10 @@ export const DeviceSchema = z
     clientConnectivity: Connectivity.optional(),
     sshEnabled: z.boolean().optional(),
     distro: z.object({ name: z.string(), version: z.string(), codeName: z.string() }).optional(),
+    postureIdentity: z
+      .object({ serialNumbers: strings.optional(), disabled: z.boolean().optional() })
+      .openapi({ description: "While it is collected: serial numbers, or that the device's user has not agreed." })
+      .optional(),
   })
   .openapi("Device");
 

@@ -136,6 +136,7 @@ const SCHEMAS = {
       "external-ids",
       "posture-integrations",
       "user-invites",
+      "posture-identities",
     ]),
     record: z.looseObject({ id: text }),
   }),
