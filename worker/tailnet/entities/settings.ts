@@ -25,10 +25,13 @@ export interface Settings {
   readonly keyDurationMs: number;
   /** What clients do about updates unless their users chose. */
   readonly isAutoUpdateOn: boolean;
-  /** Users of which roles may accept devices of other tailnets. */
+  /** Users of which roles may join other tailnets; kept and shown, since there is none. */
   readonly externalTailnetRole: "none" | "admin" | "member";
+  /** Kept and shown: clients send flow logs to their vendor alone. */
   readonly isFlowLoggingOn: boolean;
+  /** Each node is led to the closest of several routers, by relay regions. */
   readonly isRegionalRoutingOn: boolean;
+  /** Devices are asked for serial numbers. */
   readonly isPostureCollectionOn: boolean;
   /** Nodes may ask for certificates. */
   readonly isHttpsOn: boolean;
