@@ -1,6 +1,6 @@
 // The primitives of Noise_IK_25519_ChaChaPoly_BLAKE2s that profit from a native implementation, as a parameter, so that
 // the protocol stays pure and the platform picks the fastest. The hash half (BLAKE2s, HMAC, HKDF) is not here: no platform
-// that we run on has BLAKE2s natively, so `symmetric-state.ts` takes it from noble.
+// that we run on has BLAKE2s natively, so it is in `blake2s.ts`.
 
 /** X25519 and ChaCha20-Poly1305 as Noise uses them. All keys and shared secrets are 32 bytes, nonces 12, tags 16. */
 export interface NoiseCrypto {

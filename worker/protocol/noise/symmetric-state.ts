@@ -1,10 +1,9 @@
 // The symmetric state of one handshake: a running hash of everything exchanged and a chaining key that every Diffie-Hellman
 // result is mixed into (Noise rev 34 §5.2, with BLAKE2s). In the IK pattern as it is used here every payload follows a
 // mixDh directly, so each key seals or opens exactly one payload and its nonce is always zero; there is no counter.
-import { blake2s } from "@noble/hashes/blake2.js";
-import { hkdf } from "@noble/hashes/hkdf.js";
 import { EMPTY, utf8 } from "../bytes.ts";
 import { ProtocolError } from "../errors.ts";
+import { blake2s, hkdfPair } from "./blake2s.ts";
 import type { NoiseCrypto } from "./crypto.ts";
 
 const PROTOCOL_NAME_HASH = blake2s(utf8("Noise_IK_25519_ChaChaPoly_BLAKE2s"));
@@ -35,7 +34,7 @@ export class SymmetricState {
 
   /** Adds bytes that both sides have seen to the running hash. */
   mixHash(bytes: Uint8Array): void {
-    this.#hash = blake2s.create().update(this.#hash).update(bytes).digest();
+    this.#hash = blake2s(this.#hash, bytes);
   }
 
   /**
@@ -43,7 +42,7 @@ export class SymmetricState {
    * @throws ProtocolError `noise-handshake-failed` when the secret is all zero.
    */
   async mixDh(privateKey: Uint8Array, publicKey: Uint8Array): Promise<MessageKey> {
-    const [chainingKey, key] = expandPair(await this.#crypto.dh(privateKey, publicKey), this.#chainingKey);
+    const [chainingKey, key] = hkdfPair(this.#chainingKey, await this.#crypto.dh(privateKey, publicKey));
     this.#chainingKey = chainingKey;
     return key;
   }
@@ -66,13 +65,7 @@ export class SymmetricState {
 
   /** Ends the handshake. */
   split(): HandshakeSecrets {
-    const [clientKey, serverKey] = expandPair(EMPTY, this.#chainingKey);
+    const [clientKey, serverKey] = hkdfPair(this.#chainingKey, EMPTY);
     return { clientKey, serverKey, handshakeHash: this.#hash };
   }
-}
-
-// Two keys of 32 bytes, each in a buffer of its own: structured clone copies the whole buffer behind a view.
-function expandPair(secret: Uint8Array, chainingKey: Uint8Array): [Uint8Array, Uint8Array] {
-  const expanded = hkdf(blake2s, secret, chainingKey, undefined, 64);
-  return [expanded.slice(0, 32), expanded.slice(32)];
 }
