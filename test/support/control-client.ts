@@ -40,6 +40,7 @@ export class ControlClient {
   readonly #initiator: NoiseInitiator;
   readonly #options: ControlClientOptions;
   #channel: NoiseChannel | undefined;
+  #preface: Promise<void> | undefined;
   #raw = new Uint8Array(0);
   #plain = new Uint8Array(0);
   #isEarlyDone = false;
@@ -79,10 +80,8 @@ export class ControlClient {
     });
     if (response.webSocket === null) throw new Error(`upgrade refused: ${response.status} ${await response.text()}`);
     const client = new ControlClient(response.webSocket, initiator, options);
-    await client.until(() => client.#channel !== undefined, "the handshake response");
-    await client.send(
-      client.http2.start(options.initialWindow === undefined ? {} : { initialWindow: options.initialWindow }),
-    );
+    await client.until(() => client.#preface !== undefined, "the handshake response");
+    await client.#preface;
     return client;
   }
 
@@ -180,6 +179,9 @@ export class ControlClient {
       if (this.#raw.length < 51) return;
       this.#channel = this.#initiator.finish(this.#raw.slice(0, 51));
       bytes = this.#raw.slice(51);
+      // The preface goes first: the server's SETTINGS may stand in the same message, and are acknowledged at once.
+      const { initialWindow } = this.#options;
+      this.#preface = this.send(this.http2.start(initialWindow === undefined ? {} : { initialWindow }));
     }
     const plaintext = this.#channel.open(bytes);
     if (plaintext.length > 0) this.#receivePlaintext(plaintext);

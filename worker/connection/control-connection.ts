@@ -185,15 +185,11 @@ export class ControlConnection {
     }
   }
 
-  /** Sends bytes that stand before the first record: the handshake response. */
-  sendRaw(bytes: Uint8Array): void {
+  /** Sends the handshake's response and, in the same message, the first records: what the server says first. */
+  greet(response: Uint8Array, greeting: readonly Uint8Array[]): void {
+    const records = sealRecords(this.#ports.crypto, this.state.noise, concat(greeting));
     this.#attach();
-    this.#socket.send(bytes);
-  }
-
-  /** Adds plaintext that is not HTTP/2: the early payload. */
-  sendPlaintext(parts: readonly Uint8Array[]): void {
-    this.#out.push(...parts);
+    this.#send(concat([response, records]));
   }
 
   /** Tells an HTTP/2 peer which rule it broke; the connection is to be closed then. */

@@ -78,9 +78,7 @@ export class ControlServer {
       const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
       this.#connections.set(state.id, connection);
       this.#bySocket.set(server, connection);
-      connection.sendRaw(response);
-      connection.sendPlaintext(greeting);
-      connection.flush();
+      connection.greet(response, greeting);
       this.#ports.clock.startKeepAlives(state.openedAt);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
