@@ -17,6 +17,10 @@ import { idle, memory, ROWS } from "./rows.ts";
 import { machine } from "./server-cost.ts";
 
 const SETTLE_MS = 2_000;
+/** Rows that are measured for all servers at once, after the others. */
+const [IDLE, MEMORY] = ["idle", "memory"] as const;
+/** Rows that make the nodes that all others measure. */
+const NEEDED = ["registering", "firstMaps"] as const;
 /** Servers that did not get through a row in time. */
 const failed = new Set<BenchServer>();
 
@@ -26,6 +30,8 @@ Usage: npm run bench -- [options]
 
   --headscale BINARY  a headscale binary to measure too; docs/performance.md says how to build one
   --nodes COUNTS      sizes of the tailnet, rising, separated by commas (default 100,300,1000)
+  --rows NAMES        these alone, separated by commas: ${rowNames().join(", ")}
+                      (registering and firstMaps always are: the others need their nodes)
   --repeats N         how often each event is repeated (default 3)
   --idle-seconds N    length of the idle row (default 47: one keep-alive)
   --no-relay          leave out the relay against stock derper
@@ -42,6 +48,7 @@ await runCommand(async () => {
     options: {
       headscale: { type: "string" },
       nodes: { type: "string", default: "100,300,1000" },
+      rows: { type: "string", default: rowNames().join(",") },
       repeats: { type: "string", default: "3" },
       "idle-seconds": { type: "string", default: "47" },
       gateway: { type: "boolean", default: true },
@@ -57,6 +64,7 @@ await runCommand(async () => {
     return 0;
   }
   const options = {
+    rows: rowsOf(values.rows),
     repeats: positive("repeats", values.repeats),
     idleMs: positive("idle-seconds", values["idle-seconds"]) * 1_000,
   };
@@ -106,6 +114,7 @@ async function measure(all: readonly BenchServer[], count: number, options: RowO
   };
   const servers = all.filter((server) => !failed.has(server));
   for (const row of ROWS) {
+    if (!options.rows.has(row.name)) continue;
     for (const server of servers) {
       const since = performance.now();
       if (failed.has(server)) continue;
@@ -122,8 +131,10 @@ async function measure(all: readonly BenchServer[], count: number, options: RowO
   }
   await new Promise((done) => setTimeout(done, SETTLE_MS));
   const left = servers.filter((server) => !failed.has(server));
-  const idles = await idle(left, options);
-  for (const [i, server] of left.entries()) note(server, { ...(await memory(server, count)), ...(idles[i] ?? {}) });
+  if (options.rows.has(IDLE)) {
+    for (const [i, some] of (await idle(left, options)).entries()) note(left[i] as BenchServer, some);
+  }
+  if (options.rows.has(MEMORY)) for (const server of left) note(server, await memory(server, count));
   return figures;
 }
 
@@ -144,6 +155,17 @@ function sizes(text: string): number[] {
   const isRising = counts.every((count, i) => Number.isInteger(count) && count > (counts[i - 1] ?? 20));
   if (!isRising) throw new UsageError("--nodes wants rising numbers above 20, separated by commas");
   return counts;
+}
+
+function rowNames(): string[] {
+  return [...ROWS.map((row) => row.name), IDLE, MEMORY];
+}
+
+function rowsOf(text: string): ReadonlySet<string> {
+  const wanted = text.split(",");
+  const unknown = wanted.find((name) => !rowNames().includes(name));
+  if (unknown !== undefined) throw new UsageError(`--rows knows no "${unknown}", only ${rowNames().join(", ")}`);
+  return new Set([...NEEDED, ...wanted]);
 }
 
 function positive(name: string, text: string): number {

@@ -9,6 +9,8 @@ export type Row = (server: BenchServer, count: number, options: RowOptions) => P
 
 /** How thoroughly to measure. */
 export interface RowOptions {
+  /** Names of the rows to measure. */
+  readonly rows: ReadonlySet<string>;
   /** How often each event is repeated; medians are taken. */
   readonly repeats: number;
   /** Length of the idle row. */

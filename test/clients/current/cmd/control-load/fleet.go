@@ -77,7 +77,7 @@ func (f *fleet) run(cmd command) (result, error) {
 	case "request":
 		res, err = f.request(ctx, cmd.Request, cmd.Marker, since)
 	case "reconnect":
-		err = f.reconnect(ctx)
+		res, err = f.reconnect(ctx, since)
 	default:
 		err = errors.New("unknown command")
 	}
@@ -113,21 +113,35 @@ func (f *fleet) openMaps(ctx context.Context) error {
 	})
 }
 
-// reconnect ends all connections and brings every node back at once, until each has a full map.
-func (f *fleet) reconnect(ctx context.Context) error {
+// reconnect ends all connections and brings every node back at once, until each has a full map. OwnMS is when the median
+// node was connected, MedianMS when it had its map.
+func (f *fleet) reconnect(ctx context.Context, since time.Time) (result, error) {
 	for _, n := range f.members {
 		n.disconnect()
 	}
-	return inParallel(herd, 0, len(f.members), func(i int) error {
+	connected, mapped := make([]time.Time, len(f.members)), make([]time.Time, len(f.members))
+	err := inParallel(herd, 0, len(f.members), func(i int) error {
 		if err := f.members[i].connect(ctx, f.url(i), f.server); err != nil {
 			return err
 		}
+		connected[i] = time.Now()
 		first, err := f.members[i].openMap(ctx, f)
+		mapped[i] = first.at
 		if err == nil && first.nodes < len(f.members) {
 			err = fmt.Errorf("%s sees %d of %d nodes", f.members[i].hostname, first.nodes, len(f.members))
 		}
 		return err
 	})
+	if err != nil {
+		return result{}, err
+	}
+	return result{OwnMS: median(connected, since), MedianMS: median(mapped, since)}, nil
+}
+
+// median is how long after since the median of times is, in ms; it sorts them.
+func median(times []time.Time, since time.Time) float64 {
+	slices.SortFunc(times, time.Time.Compare)
+	return milliseconds(times[len(times)/2].Sub(since))
 }
 
 // join adds one node, which stays until "leave", and waits until everybody knows it.
@@ -230,9 +244,8 @@ func (f *fleet) watch(marker string, without *node) func(context.Context, time.T
 			defer mu.Unlock()
 			return result{}, fmt.Errorf("%d of %d nodes were told", len(times), len(watched))
 		}
-		slices.SortFunc(times, time.Time.Compare)
 		return result{
-			MedianMS: milliseconds(times[len(times)/2].Sub(since)),
+			MedianMS: median(times, since),
 			LastMS:   milliseconds(times[len(times)-1].Sub(since)),
 		}, nil
 	}
