@@ -1,5 +1,6 @@
 // Writes nodes, and of a node that was written before only the columns that change all the time: a row with its
-// Hostinfo, in five indexes, costs twenty times as much as three numbers of it.
+// Hostinfo, in five indexes, costs twenty times as much as three numbers of it. That a node which is stored as online
+// lost its stream, or has one again, may wait: see putLater.
 import { eq, sql } from "drizzle-orm";
 import type { Node, NodeId } from "../worker/tailnet/entities/node.ts";
 import type { Database } from "./open.ts";
@@ -21,6 +22,8 @@ export class NodeWriter {
   readonly #report;
   /** Nodes as they are stored. */
   readonly #stored = new Map<NodeId, Node>();
+  /** Nodes whose presence is yet to be stored. */
+  readonly #late = new Map<NodeId, Node>();
 
   constructor(db: Database) {
     this.#db = db;
@@ -39,7 +42,33 @@ export class NodeWriter {
     this.#stored.clear();
   }
 
+  /**
+   * Leaves a node for putLate(), when that can do no harm: it was and is online, and only its streams came or went. What
+   * is stored then stays right should it never be written, because whoever loads an online node looks for its streams.
+   * @returns false when it has to be stored at once
+   */
+  putLater(node: Node): boolean {
+    const stored = this.#stored.get(node.id);
+    if (!stored?.isOnline || !node.isOnline || !differsOnlyIn(PRESENCE, stored, node)) return false;
+    this.#late.set(node.id, node);
+    return true;
+  }
+
+  /** Nodes left by putLater() that differ from what is stored; a node that came back is as it was. */
+  late(): Node[] {
+    return [...this.#late.values()].filter((node) => {
+      const stored = this.#stored.get(node.id);
+      return stored === undefined || PRESENCE.some((name) => node[name] !== stored[name]);
+    });
+  }
+
+  /** Forgets what was left, as it is stored now. */
+  forgetLate(): void {
+    this.#late.clear();
+  }
+
   put(node: Node): void {
+    this.#late.delete(node.id);
     const stored = this.#stored.get(node.id);
     if (stored !== undefined && differsOnlyIn(PRESENCE, stored, node)) this.#presence.run(node as never);
     else if (stored !== undefined && differsOnlyIn(REPORT, stored, node)) this.#report.run(node as never);
@@ -49,6 +78,7 @@ export class NodeWriter {
 
   remove(id: NodeId): void {
     this.#stored.delete(id);
+    this.#late.delete(id);
     this.#db.delete(nodes).where(eq(nodes.id, id)).run();
   }
 }

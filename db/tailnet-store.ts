@@ -97,19 +97,38 @@ export class TailnetStore {
     };
   }
 
-  /** Stores changes with what the audit log and webhooks say of them, all of it or nothing. */
+  /**
+   * Stores changes with what the audit log and webhooks say of them, all of it or nothing.
+   * @returns false when it is left for storeLate(): streams of a node came or went, which may wait (NodeWriter.putLater)
+   */
   commit(
     changes: readonly Change[],
     audit: readonly AuditEvent[] = [],
     messages: readonly WebhookMessage[] = [],
-  ): void {
-    if (changes.length === 0) return;
+  ): boolean {
+    if (changes.length === 0) return true;
     const [first] = changes;
     const isOneRow = changes.length === 1 && first?.type === "node-put" && audit.length + messages.length === 0;
+    if (isOneRow && this.#nodes.putLater(first.node)) return false;
+    // One statement is a transaction by itself; a node that comes or goes writes nothing else.
+    if (isOneRow) this.#store(() => this.#nodes.put(first.node));
+    else this.#store(() => this.#db.transaction(() => this.#writeAll(changes, audit, messages)));
+    return true;
+  }
+
+  /** Stores what commit() left, all of it or nothing. */
+  storeLate(): void {
+    const late = this.#nodes.late();
+    const putAll = () => {
+      for (const node of late) this.#nodes.put(node);
+    };
+    if (late.length > 0) this.#store(() => this.#db.transaction(putAll));
+    this.#nodes.forgetLate();
+  }
+
+  #store(write: () => void): void {
     try {
-      // One statement is a transaction by itself; a node that comes or goes writes nothing else.
-      if (isOneRow) this.#nodes.put(first.node);
-      else this.#db.transaction(() => this.#writeAll(changes, audit, messages));
+      write();
     } catch (error) {
       this.#nodes.forget();
       throw error;
@@ -119,6 +138,7 @@ export class TailnetStore {
   /** Stores another tailnet in the place of this one, all of it or nothing; the audit log stays and goes on. */
   replace({ changes, primaries, keys }: Replacement, audit: readonly AuditEvent[]): void {
     this.#nodes.forget();
+    this.#nodes.forgetLate();
     this.#db.transaction(() => {
       emptyTables(this.#db);
       for (const change of changes) this.#write(change);

@@ -152,6 +152,60 @@ describe("the store", () => {
     });
   });
 
+  it("may leave for later that the streams of an online node came and went, and nothing else", async () => {
+    await inFreshObject((storage) => {
+      const store = new TailnetStore(openDatabase(storage, MIGRATIONS));
+      const reload = () => [...new TailnetStore(openDatabase(storage, MIGRATIONS)).load().nodes][0];
+      const put = (change: Partial<Node>) => store.commit([{ type: "node-put", node: { ...node, ...change } }]);
+      store.commit([
+        { type: "user-put", user },
+        { type: "node-put", node: { ...node, isOnline: false, disconnectedAt: null, lastSeenAt: 1 } },
+      ]);
+      const online = { isOnline: true, disconnectedAt: null, lastSeenAt: null };
+      expect(put(online)).toBe(true);
+      expect(reload()).toEqual({ ...node, ...online });
+
+      expect(put({ ...online, disconnectedAt: 5 })).toBe(false);
+      expect(reload()).toEqual({ ...node, ...online });
+      store.storeLate();
+      expect(reload()).toEqual({ ...node, ...online, disconnectedAt: 5 });
+
+      expect(put(online)).toBe(false);
+      expect(put({ ...online, endpoints: ["192.0.2.1:1"] })).toBe(true);
+      expect(reload()).toEqual({ ...node, ...online, endpoints: ["192.0.2.1:1"] });
+      expect(put({ isOnline: false, disconnectedAt: null, lastSeenAt: 7, endpoints: ["192.0.2.1:1"] })).toBe(true);
+      expect(reload()).toMatchObject({ isOnline: false, lastSeenAt: 7 });
+    });
+  });
+
+  it("writes nothing late of a node that is as it was, or gone, or another tailnet's", async () => {
+    await inFreshObject((storage) => {
+      const store = new TailnetStore(openDatabase(storage, MIGRATIONS));
+      const online = { ...node, isOnline: true, disconnectedAt: null, lastSeenAt: null };
+      const leave = (disconnectedAt: number | null) =>
+        store.commit([{ type: "node-put", node: { ...online, disconnectedAt } }]);
+      const written = () => {
+        const before = storage.sql.exec("select total_changes() as n").one().n;
+        store.storeLate();
+        return Number(storage.sql.exec("select total_changes() as n").one().n) - Number(before);
+      };
+      store.commit([
+        { type: "user-put", user },
+        { type: "node-put", node: online },
+      ]);
+      leave(5);
+      leave(null);
+      expect(written()).toBe(0);
+      leave(6);
+      expect(written()).toBe(1);
+      expect(written()).toBe(0);
+      leave(null);
+      store.commit([{ type: "node-removed", id: node.id }]);
+      expect(written()).toBe(0);
+      expect([...store.load().nodes]).toEqual([]);
+    });
+  });
+
   it.each<[string, Partial<Node>]>([
     ["presence", { isOnline: false, disconnectedAt: 3, lastSeenAt: 4 }],
     [
@@ -169,10 +223,12 @@ describe("the store", () => {
         { type: "node-put", node },
       ]);
       writer.commit([{ type: "node-put", node: { ...node, ...change } }]);
+      writer.storeLate();
       const loader = new TailnetStore(openDatabase(storage, MIGRATIONS));
       const [loaded] = loader.load().nodes;
       expect(loaded).toEqual({ ...node, ...change });
       if (loaded !== undefined) loader.commit([{ type: "node-put", node: { ...loaded, ...change, lastSeenAt: 9 } }]);
+      loader.storeLate();
       const [again] = new TailnetStore(openDatabase(storage, MIGRATIONS)).load().nodes;
       expect(again).toEqual({ ...node, ...change, lastSeenAt: 9 });
     });

@@ -8,12 +8,15 @@ import type { DeviceAction } from "../../worker/objects/administration/devices.t
 import { DerpRegionObject } from "../../worker/objects/derp-region-object.ts";
 import { actorOf } from "../../worker/tailnet/entities/actor.ts";
 import type { ControlClient } from "../support/control-client.ts";
-import { connect, device, join, mapBody, storedNodes, theOwner } from "./support/tailnet.ts";
+import { connect, device, evict, join, mapBody, storedNodes, theOwner } from "./support/tailnet.ts";
 
 type Json = Record<string, unknown>;
 
 const idOf = (first: Json) => (first.Node as Json).ID as number;
 const stored = async (id: number) => (await storedNodes()).find((row) => row.id === id);
+/** Waits for a write that may be late. */
+const storedAs = async (id: number, row: Json) =>
+  await vi.waitFor(async () => expect(await stored(id)).toMatchObject(row));
 
 async function change(id: number, action: DeviceAction) {
   await administrationOf(env, actorOf(await theOwner())).devices.change(String(id), action, null);
@@ -63,7 +66,7 @@ describe("a map stream", () => {
     const { client, first } = await join(device(3), "leaves");
     await authorize(idOf(first), false);
     client.close();
-    expect(await stored(idOf(first))).toMatchObject({ is_online: 1, disconnected_at: expect.any(Number) });
+    await storedAs(idOf(first), { is_online: 1, disconnected_at: expect.any(Number) });
     await ring(15_000);
     expect(await stored(idOf(first))).toMatchObject({ is_online: 0, disconnected_at: null });
   });
@@ -106,11 +109,37 @@ describe("a map stream", () => {
     expect(Object.keys(only).sort()).toEqual(["Node", "UserProfiles"]);
   });
 
+  it("keeps its node online, though the instance that should have written so was lost", async () => {
+    const node = await join(device(8), "comes-back");
+    const id = idOf(node.first);
+    await evict();
+    await runInDurableObject(tailnetFor(env), (_, { storage }) => {
+      storage.sql.exec("update nodes set disconnected_at = 1 where id = ?", id);
+    });
+    await tailnetFor(env).health(); // loads the tailnet
+    await storedAs(id, { is_online: 1, disconnected_at: null });
+    node.client.close();
+    await storedAs(id, { is_online: 1, disconnected_at: expect.any(Number) });
+  });
+
+  it("that came back within a round of late writes leaves nothing to write", async () => {
+    const node = await join(device(9), "flickers");
+    const id = idOf(node.first);
+    for (let n = 0; n < 3; n++) {
+      node.client.close();
+      node.client = await connect(device(9));
+      await node.client.message(await node.client.request("POST", "/machine/map", mapBody(device(9))), 0);
+    }
+    await storedAs(id, { is_online: 1, disconnected_at: null });
+    node.client.close();
+    await storedAs(id, { is_online: 1, disconnected_at: expect.any(Number) });
+  });
+
   it("ends with its socket's failure as with its close", async () => {
     const { first } = await join(device(7), "breaks");
     await runInDurableObject(tailnetFor(env), (object, ctx) => {
       for (const socket of ctx.getWebSockets()) object.webSocketError(socket);
     });
-    expect(await stored(idOf(first))).toMatchObject({ is_online: 1, disconnected_at: expect.any(Number) });
+    await storedAs(idOf(first), { is_online: 1, disconnected_at: expect.any(Number) });
   });
 });

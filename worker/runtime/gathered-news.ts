@@ -3,7 +3,7 @@
 // once when nothing like it was told just before, and else together with what comes after it, a fraction of a second
 // later. Anything that removes or forbids is never held back, and takes along what waits.
 //
-// This is the one timer in a Durable Object here, and it is short. Should the instance be lost while news waits, a mark
+// Its timer is short, as is that of late-writes.ts, the only other one in a Durable Object here. Should the instance be lost while news waits, a mark
 // in storage remains, and the next instance tells everybody what patches can tell of every node, and of nodes that have
 // joined since.
 import { everythingUntold, firstJoined, gather, urgencyOf } from "../mapper/cheap-news.ts";

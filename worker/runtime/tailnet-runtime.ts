@@ -11,7 +11,7 @@ import { toHex } from "../protocol/bytes.ts";
 import type { NodeKey } from "../protocol/keys.ts";
 import { auditChanges } from "../tailnet/audit/audit-changes.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
-import { disconnectNode } from "../tailnet/commands/nodes/presence.ts";
+import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
 import type { CommandContext } from "../tailnet/commands/registration/place-node.ts";
 import { deadlineOfChanges, meetDeadlines, nextDeadline } from "../tailnet/deadlines.ts";
 import type { Effects } from "../tailnet/effects.ts";
@@ -26,6 +26,7 @@ import type { WebhookEvent } from "../tailnet/webhooks/webhook-events.ts";
 import type { AlarmClock } from "./alarm-clock.ts";
 import { Delivery } from "./delivery.ts";
 import { GatheredNews } from "./gathered-news.ts";
+import { LateWrites } from "./late-writes.ts";
 import { LogStreaming } from "./log-streaming.ts";
 import { Webhooks } from "./webhooks.ts";
 
@@ -53,6 +54,7 @@ export class TailnetRuntime {
   readonly #ports: RuntimePorts;
   readonly #delivery: Delivery;
   readonly #news: GatheredNews;
+  readonly #lateWrites: LateWrites;
   readonly #logStreaming: LogStreaming;
   readonly #webhooks: Webhooks;
 
@@ -76,7 +78,8 @@ export class TailnetRuntime {
       listeners: () => ports.sessions().watching.size,
       deliver: (effects, now) => this.#delivery.deliver(effects, now),
     });
-    this.#noteLostStreams();
+    this.#lateWrites = new LateWrites(() => ports.store.storeLate());
+    this.#notePresence();
     this.#news.recover(this.tailnet, Date.now());
   }
 
@@ -87,7 +90,7 @@ export class TailnetRuntime {
 
   /**
    * Runs a command of an actor: its changes are stored and applied before this returns, and delivered:
-   * at once, but for cheap news, which may be gathered for a moment.
+   * at once, but for cheap news, which may be gathered for a moment, as may the writing of streams that came and went.
    */
   execute<T>(actor: Actor, decide: (tailnet: Tailnet, context: CommandContext) => Decision<T>): Outcome<T> {
     const now = Date.now();
@@ -132,7 +135,7 @@ export class TailnetRuntime {
     const groupId = () => toHex(randomBytes(16));
     const messages = this.#webhooks.messagesOf(actor, changes, now);
     const entries = auditChanges(this.tailnet, changes, { actor, now, groupId });
-    store.commit(changes, entries, messages);
+    if (!store.commit(changes, entries, messages)) this.#lateWrites.add(now);
     if (messages.length > 0) clock.wakeBy(now);
     const effects = evolve(this.tailnet, changes);
     store.commitPrimaries(effects.policy);
@@ -154,13 +157,16 @@ export class TailnetRuntime {
     if (at !== undefined && Number.isFinite(at)) this.#ports.clock.wakeBy(at);
   }
 
-  /** Streams that ended while the object was not there to see it (a crash): their nodes start their grace now. */
-  #noteLostStreams(): void {
+  /**
+   * What is stored of presence may be older than an instance that was lost (a crash, or within a round of late writes):
+   * nodes whose streams ended start their grace now, and those that have one are online.
+   */
+  #notePresence(): void {
     const now = Date.now();
     const sessions = this.#ports.sessions();
     const changes = [...this.tailnet.nodes.values()].flatMap((node) => {
-      if (sessions.mapsOf(node.id).length > 0) return [];
-      const decision = disconnectNode(this.tailnet, node.id, now);
+      const decide = sessions.mapsOf(node.id).length > 0 ? connectNode : disconnectNode;
+      const decision = decide(this.tailnet, node.id, now);
       return decision.ok ? decision.changes : [];
     });
     this.#apply(TAILNET_ACTOR, changes, now);
