@@ -22,6 +22,8 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
+              // Examples name hosts that exist, and what is sent there is really sent: nothing leaves.
+              outboundService: () => new Response("tests reach nobody outside", { status: 503 }),
               bindings: {
                 BOOTSTRAP_SECRET: "test-bootstrap-secret",
                 API_REQUESTS_PER_SECOND: "0",

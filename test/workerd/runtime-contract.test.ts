@@ -62,3 +62,11 @@ describe("workerd", () => {
     });
   });
 });
+
+describe("these tests", () => {
+  it("reach nobody outside, neither from the Worker nor from its objects", async () => {
+    const outside = async () => await (await fetch("https://example.com/")).text();
+    const answers = [await outside(), await runInDurableObject(stub("outside"), outside)];
+    expect(answers).toEqual(Array(2).fill("tests reach nobody outside"));
+  });
+});
