@@ -45,7 +45,6 @@ let owner: Person;
 beforeAll(async () => {
   document = await servedDescription();
   owner = await person(100, "owner");
-  await api("/tailnet/-/acl", { body: "{}", token: owner.token });
 });
 
 async function entries(): Promise<Entry[]> {

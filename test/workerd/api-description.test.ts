@@ -111,6 +111,12 @@ describe("the OpenAPI document", () => {
 });
 
 describe("the example of", () => {
+  it("a tailnet has the same history each time that it is made", async () => {
+    for (let i = 0; i < 3; i++) await seedExamples();
+    const { versions } = (await api("/tailnet/-/acl/versions", { token })).json;
+    expect(versions.map(({ id }: { id: string }) => id)).toEqual(["2", "1"]);
+  });
+
   const operations = (Object.keys(OPERATIONS) as Operation[]).filter((operation) => operation !== "bootstrap");
 
   it.each(operations)("%s works, and is answered as described", async (operationId) => {

@@ -1,5 +1,10 @@
 // A tailnet that has what the examples of the API's description name (description/examples.ts), and the requests that they
 // make; for tests that walk over every operation.
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { MIGRATIONS } from "../../../db/migrations.ts";
+import { openDatabase } from "../../../db/open.ts";
+import { tailnetFor } from "../../../worker/middleware/tailnet-for.ts";
 import type { DescribedOperation, Description } from "../../../worker/routes/api/v2/description/document.ts";
 import { PATH_EXAMPLES } from "../../../worker/routes/api/v2/description/examples.ts";
 import type { RecordPut } from "../../../worker/tailnet/entities/configuration/collections.ts";
@@ -69,12 +74,21 @@ const EXAMPLE = PATH_EXAMPLES as Readonly<
   Record<"deviceId" | "userId" | "keyId" | "endpointId" | "integrationId" | "userInviteId" | "externalId", string>
 >;
 
-/** Puts what the examples name into the database, in place of what earlier ones have made of it. */
+/**
+ * Puts what the examples name into the database, in place of what earlier ones have made of it. The policy file then has
+ * two versions, 1 and 2, however often this is done: a history is kept for a while only.
+ */
 export async function seedExamples(): Promise<void> {
   const text = '{"tagOwners": {"tag:web": ["autogroup:admin"], "tag:ci": []}}';
+  await runInDurableObject(tailnetFor(env), (_, { storage }) => {
+    openDatabase(storage, MIGRATIONS);
+    storage.sql.exec("delete from policies");
+    storage.sql.exec("delete from sqlite_sequence where name = 'policies'");
+  });
   const attributes = { "custom:tier": { value: "prod", expiresAt: null } };
   await person(101, "member", { stableId: EXAMPLE.userId, loginName: "ann@example.com" });
   await seed(
+    policyPut("{}"),
     policyPut(text),
     { type: "settings-put", settings: DEFAULT_SETTINGS },
     {
