@@ -277,7 +277,8 @@ describe("the table of operations", () => {
     const handlers = new Set(
       apiRoutes.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`),
     );
-    expect(handlers.size).toBe(ids.length + leftOutRoutes.routes.length);
+    const leftOut = leftOutRoutes.routes.filter(({ method }) => method !== "ALL");
+    expect(handlers.size).toBe(ids.length + leftOut.length);
   });
 
   it("does not compile for an operation without a line", () => {

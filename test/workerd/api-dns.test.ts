@@ -84,6 +84,41 @@ describe("the configuration", () => {
   });
 });
 
+describe("the oldest form, which the first Go client has", () => {
+  const old = {
+    resolvers: [{ addr: "192.0.2.53", useWithExitNode: true }],
+    fallbackResolvers: [],
+    routes: { "foo.example.com": [{ addr: "192.0.2.54" }] },
+    domains: ["example.com"],
+    proxied: true,
+    nameservers: [],
+  };
+
+  it("comes back as it was written, and is what the newest view shows", async () => {
+    expect((await set("config", old)).json).toEqual(old);
+    expect(await get("config")).toEqual(old);
+    expect(await get("configuration")).toEqual({
+      nameservers: [{ address: "192.0.2.53", useWithExitNode: true }],
+      splitDNS: { "foo.example.com": [{ address: "192.0.2.54" }] },
+      searchPaths: ["example.com"],
+      preferences: { overrideLocalDNS: true, magicDNS: true },
+    });
+  });
+
+  it("tells nameservers that override from those that stand in", async () => {
+    const nothing = { resolvers: null, routes: null, domains: null, proxied: false, nameservers: null };
+    await set("config", { ...nothing, fallbackResolvers: [{ addr: "192.0.2.53" }] });
+    expect(await get("configuration")).toEqual({
+      nameservers: [{ address: "192.0.2.53" }],
+      preferences: { overrideLocalDNS: false, magicDNS: false },
+    });
+    expect(await get("config")).toEqual({
+      ...{ resolvers: [], fallbackResolvers: [{ addr: "192.0.2.53" }], routes: {}, domains: [] },
+      ...{ proxied: false, nameservers: [] },
+    });
+  });
+});
+
 describe("refused, with everything as before:", () => {
   it.each<[string, unknown, string?]>([
     ["nameservers", { dns: ["example.com"] }],
@@ -104,6 +139,10 @@ describe("refused, with everything as before:", () => {
     ["split-dns", { "a.example.com": "1.1.1.1" }, "PUT"],
     ["configuration", { nameservers: ["1.1.1.1"] }],
     ["configuration", { splitDNS: { "a..b": [{ address: "1.1.1.1" }] } }],
+    ["config", { resolvers: [{ addr: "1.1.1.1" }], fallbackResolvers: [{ addr: "1.1.1.2" }] }],
+    ["config", { nameservers: ["1.1.1.1"] }],
+    ["config", { resolvers: ["1.1.1.1"] }],
+    ["config", { routes: { "a..b": [{ addr: "1.1.1.1" }] } }],
   ])("%s %j", async (view, body, method) => {
     await set("configuration", { nameservers: [{ address: "192.0.2.1" }] });
     const { status, json } = await set(view, body, method);

@@ -14,6 +14,7 @@ const READING = {
     listDnsSearchPaths: ["GET", "/tailnet/-/dns/searchpaths"],
     getSplitDns: ["GET", "/tailnet/-/dns/split-dns"],
     getDnsConfiguration: ["GET", "/tailnet/-/dns/configuration"],
+    getDnsConfig: ["GET", "/tailnet/-/dns/config"],
   },
   account_settings: { listContacts: ["GET", "/tailnet/-/contacts"] },
   feature_settings: {
@@ -57,6 +58,7 @@ const WRITING = {
     updateSplitDns: ["PATCH", "/tailnet/-/dns/split-dns", NOTHING],
     setSplitDns: ["PUT", "/tailnet/-/dns/split-dns", NOTHING],
     setDnsConfiguration: ["POST", "/tailnet/-/dns/configuration", NOTHING],
+    setDnsConfig: ["POST", "/tailnet/-/dns/config", NOTHING],
   },
   webhooks: {
     createWebhook: ["POST", "/tailnet/-/webhooks", { endpointUrl: "" }],

@@ -77,6 +77,8 @@ export const OPERATIONS = {
   setSplitDns: ["dns"],
   getDnsConfiguration: ["dns:read"],
   setDnsConfiguration: ["dns"],
+  getDnsConfig: ["dns:read"],
+  setDnsConfig: ["dns"],
 
   getTailnetSettings: AUTHENTICATED,
   updateTailnetSettings: ["policy_file", "feature_settings", "logs:network", "networking_settings"],

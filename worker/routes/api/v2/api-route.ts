@@ -96,10 +96,16 @@ export function onInvalid(result: { success: boolean; error?: ZodError }, c: Con
   return c.json({ message: `${field}: ${issue?.message ?? "invalid"}` }, 400);
 }
 
-async function authorize(c: Context<Authorized>, operation: Exclude<Operation, PublicOperation>): Promise<void> {
+/** Who calls, about this tailnet. @throws HTTPException 401, 404 when the path names another tailnet, or 429 */
+export async function identify(c: Context): Promise<{ readonly actor: Actor; readonly tailnetId: string }> {
   const { actor, tailnetId, allowance } = await authenticate(c.req.raw, administrationOf(c.env));
   if (allowance !== null) announceAllowance(c, allowance);
   checkTailnet(c, tailnetId);
+  return { actor, tailnetId };
+}
+
+async function authorize(c: Context<Authorized>, operation: Exclude<Operation, PublicOperation>): Promise<void> {
+  const { actor, tailnetId } = await identify(c);
   const reach = reachOfOperation(actor, operation);
   if (reach === "none") throw forbidden();
   c.set("actor", actor);
@@ -121,7 +127,7 @@ export function forbidden(): HTTPException {
 }
 
 /** `{tailnet}` is `-`, the tailnet's id, name or MagicDNS suffix; there is no telling whether others exist. */
-function checkTailnet(c: Context<Authorized>, tailnetId: string): void {
+function checkTailnet(c: Context, tailnetId: string): void {
   const name = c.req.param("tailnet");
   if (name === undefined || name === "-") return;
   const { tailnetName, magicDnsSuffix } = readSettings(c.env);

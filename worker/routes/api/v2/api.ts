@@ -27,6 +27,7 @@ import { aclReachRoutes } from "./policy-file/acl-reach.ts";
 import { aclVersionRoutes } from "./policy-file/acl-versions.ts";
 import { contactRoutes } from "./tailnet/contacts.ts";
 import { dnsRoutes } from "./tailnet/dns.ts";
+import { dnsConfigRoutes } from "./tailnet/dns-config.ts";
 import { serviceRoutes } from "./tailnet/services.ts";
 import { settingsRoutes } from "./tailnet/settings.ts";
 import { transferRoutes } from "./tailnet/transfer.ts";
@@ -70,6 +71,7 @@ apiRoutes.route("/", keyRoutes);
 for (const routes of [
   transferRoutes,
   dnsRoutes,
+  dnsConfigRoutes,
   settingsRoutes,
   contactRoutes,
   postureIntegrationRoutes,

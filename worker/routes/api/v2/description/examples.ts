@@ -134,6 +134,15 @@ export const EXAMPLES = {
       preferences: { overrideLocalDNS: true, magicDNS: true },
     },
   },
+  getDnsConfig: {},
+  setDnsConfig: {
+    body: {
+      resolvers: [{ addr: "192.0.2.53", useWithExitNode: true }],
+      routes: { "corp.example.com": [{ addr: "192.0.2.54" }] },
+      domains: ["corp.example.com"],
+      proxied: true,
+    },
+  },
 
   exportTailnet: {},
   importTailnet: { body: TRANSFER },
