@@ -5,21 +5,27 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiBinaries } from "../clients/build.ts";
 import { Child, type Exit } from "./support/child.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
+import { createNetwork, type Network } from "./support/netns.ts";
 import { fetchServerKey, ScriptedNode } from "./support/scripted-node.ts";
 
 const ISSUER = "https://issuer.example.com";
 
+let network: Network;
 let flarescale: Flarescale;
 let serverPublicKey: Uint8Array;
 
 beforeAll(async () => {
   await apiBinaries();
-  flarescale = await startFlarescale();
+  // Webhooks and log streams lead to hosts that exist, so the server gets a network that leads nowhere.
+  network = await createNetwork();
+  const namespace = await network.attach("api");
+  flarescale = await startFlarescale({ namespace, listen: namespace.address });
   serverPublicKey = await fetchServerKey(flarescale.controlUrl);
 });
 
 afterAll(async () => {
   await flarescale?.stop();
+  await network?.close();
 });
 
 /** Has a node log in once; returns its id and the login name that it was given. */
@@ -93,6 +99,7 @@ describe("the official Go client", () => {
     const key = { description: "proof", listed: true, secretAgain: "", tags: ["tag:ci"] };
     expect(seen).toEqual([
       ["policy set and read", { unchanged: true, sameTag: true, tagOwners: { "tag:ci": [] }, setAgain: true }],
+      ["policy as a value", { tagOwners: { "tag:ci": ["autogroup:admin"] }, acls: 1, tag: true }],
       ["policy with a stale tag", "precondition failed, invalid old hash (412)"],
       ["policy valid", true],
       ["policy invalid", expect.stringMatching(/^ACL validation failed: .*tag not found: "tag:nobody"/)],
@@ -106,6 +113,7 @@ describe("the official Go client", () => {
         ],
       ],
       ["device routes", { advertisedRoutes: ["10.9.0.0/24"], enabledRoutes: ["10.9.0.0/24"] }],
+      ["device with all fields", { whole: ["10.9.0.0/24"], usual: null }],
       ["device changed", { name: `named-by-${as}`, tags: ["tag:ci"], keyExpiryDisabled: true, authorized: true }],
       ["posture attribute", { value: as, remains: false }],
       ["device address", { moved: true, address, sameIPv6: true }],
@@ -141,6 +149,15 @@ describe("the official Go client", () => {
           },
         },
       ],
+      [
+        "DNS in parts",
+        {
+          servers: ["192.0.2.53"],
+          paths: ["corp.example.com"],
+          split: { "new.example.com": ["192.0.2.2"] },
+          preferences: { magicDNS: true },
+        },
+      ],
       ["users", [{ login: "admin@localhost", role: "owner", status: "active" }]],
       ["contacts", { email: `${as}@example.com`, needsVerification: false }],
       ["settings", 42],
@@ -159,7 +176,27 @@ describe("the official Go client", () => {
           second: expect.stringMatching(/\(409\)$/),
         },
       ],
+      [
+        "log stream",
+        {
+          set: {
+            ...{
+              logType: "configuration",
+              destinationType: "elastic",
+              url: "https://logs.example.com/",
+              user: "proof",
+            },
+            ...{ uploadPeriodMinutes: 5, compressionFormat: "zstd" },
+          },
+          ...{ other: true, gone: true },
+        },
+      ],
+      [
+        "AWS external id",
+        { anew: true, again: true, account: "000000000000", trust: expect.stringMatching(/\(422\)$/) },
+      ],
       ["network flow logs", expect.stringContaining("network flow logs are not supported by this server")],
+      ["methods", { there: 68, never: [] }],
     ]);
   });
 });

@@ -129,10 +129,50 @@ func (r *round) postureIntegrations() {
 }
 
 func (r *round) logging() {
+	r.logStreams()
 	logs := r.Logging()
 	r.step("network flow logs", func() (any, error) {
 		request := tailscale.NetworkFlowLogsRequest{Start: time.Now().Add(-time.Hour), End: time.Now()}
 		return nil, logs.GetNetworkFlowLogs(r.ctx, request, func(tailscale.NetworkFlowLog) error { return nil })
+	})
+}
+
+func (r *round) logStreams() {
+	logs := r.Logging()
+	r.step("log stream", func() (any, error) {
+		request := tailscale.SetLogstreamConfigurationRequest{
+			DestinationType: tailscale.LogstreamElasticEndpoint, URL: "https://logs.example.com/", User: "proof", Token: "secret",
+			UploadPeriodMinutes: 5, CompressionFormat: tailscale.CompressionFormatZstd,
+		}
+		if err := logs.SetLogstreamConfiguration(r.ctx, tailscale.LogTypeConfig, request); err != nil {
+			return nil, err
+		}
+		set, err := logs.LogstreamConfiguration(r.ctx, tailscale.LogTypeConfig)
+		if err != nil {
+			return nil, err
+		}
+		_, other := logs.LogstreamConfiguration(r.ctx, tailscale.LogTypeNetwork)
+		if err := logs.DeleteLogstreamConfiguration(r.ctx, tailscale.LogTypeConfig); err != nil {
+			return nil, err
+		}
+		_, gone := logs.LogstreamConfiguration(r.ctx, tailscale.LogTypeConfig)
+		return map[string]any{"set": set, "other": tailscale.IsNotFound(other), "gone": tailscale.IsNotFound(gone)}, nil
+	})
+	r.step("AWS external id", func() (any, error) {
+		ids := []*tailscale.AWSExternalID{}
+		for _, reusable := range []bool{false, false, true, true} {
+			id, err := logs.CreateOrGetAwsExternalId(r.ctx, reusable)
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		refused := logs.ValidateAWSTrustPolicy(r.ctx, ids[0].ExternalID, "arn:aws:iam::123456789012:role/logs")
+		return map[string]any{
+			"anew":    ids[0].ExternalID != ids[1].ExternalID,
+			"again":   ids[2].ExternalID == ids[3].ExternalID && ids[1].ExternalID != ids[2].ExternalID,
+			"account": ids[0].TailscaleAWSAccountID, "trust": messageOf(refused),
+		}, nil
 	})
 }
 

@@ -3,7 +3,7 @@
 // It works through all resources three times: with the API token of the environment, as an OAuth client that the first
 // round has made, and as the federated identity FLARESCALE_CLIENT_ID whose issuer has signed FLARESCALE_ID_TOKEN. Every
 // step is one line of JSON: {"as":"token","step":"…","saw":…}, with "error" instead of "saw" when the client reported
-// one. FLARESCALE_URL and FLARESCALE_API_TOKEN say where and who, the argument names a device; each round deletes the
+// one. The last step of a round tells which methods of the client's resources no step has called. FLARESCALE_URL and FLARESCALE_API_TOKEN say where and who, the argument names a device; each round deletes the
 // device with the host name disposable-<round>.
 package main
 
@@ -28,6 +28,7 @@ type line struct {
 // round is one pass over the API with one credential.
 type round struct {
 	*tailscale.Client
+	recorder   *recorder
 	ctx        context.Context
 	as         string
 	device     string
@@ -36,7 +37,12 @@ type round struct {
 }
 
 func newRound(ctx context.Context, client *tailscale.Client, as, address string) *round {
-	return &round{Client: client, ctx: ctx, as: as, device: os.Args[1], disposable: "disposable-" + as, address: address}
+	recorder := newRecorder()
+	client.HTTP = recorder.client()
+	return &round{
+		Client: client, recorder: recorder, ctx: ctx, as: as,
+		device: os.Args[1], disposable: "disposable-" + as, address: address,
+	}
 }
 
 func (r *round) step(name string, do func() (any, error)) {

@@ -28,6 +28,7 @@ func (r *round) all() {
 	r.webhooks()
 	r.postureIntegrations()
 	r.logging()
+	r.methods()
 }
 
 func (r *round) policyFile() {
@@ -51,6 +52,18 @@ func (r *round) policyFile() {
 			"setAgain":  file.Set(r.ctx, policy, raw.ETag) == nil,
 		}, nil
 	})
+	r.step("policy as a value", func() (any, error) {
+		value := tailscale.ACL{
+			TagOwners: map[string][]string{tag: {"autogroup:admin"}},
+			ACLs:      []tailscale.ACLEntry{{Action: "accept", Source: []string{"*"}, Destination: []string{"*:*"}}},
+		}
+		stored, err := file.SetAndGet(r.ctx, value, "")
+		if err != nil {
+			return nil, err
+		}
+		got := map[string]any{"tagOwners": stored.TagOwners, "acls": len(stored.ACLs), "tag": stored.ETag != ""}
+		return got, file.Set(r.ctx, policy, stored.ETag)
+	})
 	r.step("policy with a stale tag", func() (any, error) { return nil, file.Set(r.ctx, policy, strings.Repeat("0", 64)) })
 	r.step("policy valid", func() (any, error) { return true, file.Validate(r.ctx, policy) })
 	r.step("policy invalid", func() (any, error) {
@@ -73,6 +86,17 @@ func (r *round) devices() {
 			return nil, err
 		}
 		return devices.SubnetRoutes(r.ctx, r.device)
+	})
+	r.step("device with all fields", func() (any, error) {
+		whole, err := devices.GetWithAllFields(r.ctx, r.device)
+		if err != nil {
+			return nil, err
+		}
+		usual, err := devices.Get(r.ctx, r.device)
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"whole": whole.EnabledRoutes, "usual": usual.EnabledRoutes}, nil
 	})
 	r.step("device changed", func() (any, error) {
 		if err := devices.SetName(r.ctx, r.device, "named-by-"+r.as); err != nil {
@@ -235,6 +259,22 @@ func (r *round) dns() {
 		}
 		again, err := dns.Configuration(r.ctx)
 		return map[string]any{"updated": split, "configuration": again}, err
+	})
+	r.step("DNS in parts", func() (any, error) {
+		servers, err := dns.Nameservers(r.ctx)
+		if err != nil {
+			return nil, err
+		}
+		paths, err := dns.SearchPaths(r.ctx)
+		if err != nil {
+			return nil, err
+		}
+		split, err := dns.SplitDNS(r.ctx)
+		if err != nil {
+			return nil, err
+		}
+		preferences, err := dns.Preferences(r.ctx)
+		return map[string]any{"servers": servers, "paths": paths, "split": split, "preferences": preferences}, err
 	})
 }
 
