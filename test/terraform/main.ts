@@ -1,5 +1,6 @@
 // The acceptance tests of the Terraform provider against a fresh flarescale, with OpenTofu (api-v2.md 4.4). The provider's
-// source is no Go module here, so a copy of its public repository has to be given; nothing is written into it.
+// source is no Go module here, so a copy of its public repository has to be given; nothing is written into it. The server
+// runs in a network that leads nowhere, since the tests set webhooks and log streams at hosts that exist; hence it needs root.
 //
 //   npm run test:terraform -- --provider DIR [--run PATTERN]
 import { rmSync } from "node:fs";
@@ -7,6 +8,7 @@ import { parseArgs } from "node:util";
 import { openTofuBinary } from "../clients/build.ts";
 import { execute, mustExecute } from "../e2e/support/command.ts";
 import { type Flarescale, startFlarescale } from "../e2e/support/flarescale.ts";
+import { createNetwork, type Namespace } from "../e2e/support/netns.ts";
 import { scratchDir } from "../e2e/support/run.ts";
 import { fetchServerKey, ScriptedNode } from "../e2e/support/scripted-node.ts";
 import { expectations } from "./expectations.ts";
@@ -33,19 +35,22 @@ process.exit((await runAll(values.provider, values.run)) ? 0 : 1);
 /** Runs the tests, and tells whether each did what docs/terraform.md says. */
 async function runAll(source: string, pattern: string): Promise<boolean> {
   const work = scratchDir("terraform");
+  const network = await createNetwork();
   try {
+    const namespace = await network.attach("terraform");
     const tofu = await openTofuBinary();
     const provider = await buildProvider(source, work);
     if (!provider.hasRelease) console.error("terraform: the copy has no tags, so migration tests will fail");
     const names = await testNames(provider, pattern);
     const results: Result[] = [];
     for (const [i, name] of names.entries()) {
-      const result = await runTest(provider, tofu, name);
+      const result = await runTest(provider, tofu, namespace, name);
       console.error(`terraform: ${i + 1}/${names.length} ${result.passed ? "passed" : "FAILED"} ${name}`);
       results.push(result);
     }
     return report(results);
   } finally {
+    await network.close();
     rmSync(work, { recursive: true, force: true });
   }
 }
@@ -56,8 +61,8 @@ async function testNames({ tests, dir }: BuiltProvider, pattern: string): Promis
 }
 
 /** Runs one test against a control server of its own: tests leave policies, settings and tags behind. */
-async function runTest(provider: BuiltProvider, tofu: string, name: string): Promise<Result> {
-  const flarescale = await startFlarescale();
+async function runTest(provider: BuiltProvider, tofu: string, namespace: Namespace, name: string): Promise<Result> {
+  const flarescale = await startFlarescale({ namespace, listen: namespace.address });
   try {
     const variables = {
       HOME: flarescale.stateDir,
