@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { machineKey, nodeKey, TestTailnet } from "../../test/support/tailnet-builder.ts";
-import { nodeByPublicId, nodeOfSession, nodesOfMachine, openTailnet, userByLogin } from "./tailnet.ts";
+import {
+  indexNode,
+  isPairTaken,
+  nodeByPublicId,
+  nodeOfSession,
+  nodesOfMachine,
+  openTailnet,
+  unindexNode,
+  userByLogin,
+} from "./tailnet.ts";
 
 function sample() {
   const t = new TestTailnet();
@@ -36,6 +45,24 @@ describe("look-ups", () => {
     const { t, ann } = sample();
     expect(userByLogin(t.tailnet, "Ann@Example.com")).toBe(ann);
     expect(userByLogin(t.tailnet, "eve@example.com")).toBeUndefined();
+  });
+});
+
+describe("isPairTaken", () => {
+  it("knows the IPv6 addresses of imported nodes, which need not go with their IPv4 addresses", () => {
+    const { t, annsNode } = sample();
+    unindexNode(t.tailnet, annsNode);
+    indexNode(t.tailnet, { ...annsNode, ipv6: "fd7a:115c:a1e0::77" });
+    expect(isPairTaken(t.tailnet, "100.64.0.119")).toBe(true);
+    expect(isPairTaken(t.tailnet, "100.64.0.120")).toBe(false);
+    unindexNode(t.tailnet, { ...annsNode, ipv6: "fd7a:115c:a1e0::77" });
+    expect(isPairTaken(t.tailnet, "100.64.0.119")).toBe(false);
+  });
+
+  it("costs the same in every tailnet: no node is looked at", () => {
+    const { t } = sample();
+    t.tailnet.nodes.values = () => expect.fail("looks at every node");
+    expect(isPairTaken(t.tailnet, "100.64.0.120")).toBe(false);
   });
 });
 

@@ -3,7 +3,7 @@
 //
 // Invariants (asserted by checkInvariants in tests after every command):
 // - a node has a user or tags, never both, never neither; its user exists
-// - node keys, stable ids, names and IPv4 addresses are unique, and so are login names; every index entry points at a
+// - node keys, stable ids, names and addresses are unique, and so are login names; every index entry points at a
 //   record that has that value
 // - counters are above every id in use
 // - the engine knows exactly the authorised nodes
@@ -66,6 +66,8 @@ export interface Tailnet {
   readonly nodeByStableId: Map<string, NodeId>;
   readonly nodeByName: Map<string, NodeId>;
   readonly nodeByIpv4: Map<string, NodeId>;
+  /** Nodes of imported tailnets may have others than those that go with their IPv4 addresses. */
+  readonly nodeByIpv6: Map<string, NodeId>;
   readonly userByLogin: Map<string, number>;
   settings: Settings;
   counters: Counters;
@@ -104,6 +106,7 @@ export function openTailnet(stored: StoredTailnet): Tailnet {
     nodeByStableId: new Map(),
     nodeByName: new Map(),
     nodeByIpv4: new Map(),
+    nodeByIpv6: new Map(),
     userByLogin: new Map(),
     settings: stored.settings,
     counters: stored.counters,
@@ -159,6 +162,7 @@ export function indexNode(tailnet: Tailnet, node: Node): void {
   tailnet.nodeByStableId.set(node.stableId, node.id);
   tailnet.nodeByName.set(node.name, node.id);
   tailnet.nodeByIpv4.set(node.ipv4, node.id);
+  tailnet.nodeByIpv6.set(node.ipv6, node.id);
   const siblings = tailnet.nodesByMachine.get(node.machineKey);
   if (siblings === undefined) tailnet.nodesByMachine.set(node.machineKey, new Set([node.id]));
   else siblings.add(node.id);
@@ -171,6 +175,7 @@ export function unindexNode(tailnet: Tailnet, node: Node): void {
   tailnet.nodeByStableId.delete(node.stableId);
   tailnet.nodeByName.delete(node.name);
   tailnet.nodeByIpv4.delete(node.ipv4);
+  tailnet.nodeByIpv6.delete(node.ipv6);
   const siblings = tailnet.nodesByMachine.get(node.machineKey);
   siblings?.delete(node.id);
   if (siblings?.size === 0) tailnet.nodesByMachine.delete(node.machineKey);
@@ -225,9 +230,8 @@ export function isAddressTaken(tailnet: Tailnet, ipv4: string): boolean {
 export function isPairTaken(tailnet: Tailnet, ipv4: string): boolean {
   if (isAddressTaken(tailnet, ipv4)) return true;
   const ipv6 = pairedIpv6(ipv4);
-  for (const holders of [tailnet.nodes.values(), tailnet.records.services.values()]) {
-    for (const holder of holders) if (holder.ipv6 === ipv6) return true;
-  }
+  if (tailnet.nodeByIpv6.has(ipv6)) return true;
+  for (const service of tailnet.records.services.values()) if (service.ipv6 === ipv6) return true;
   return false;
 }
 
@@ -247,9 +251,9 @@ export function checkInvariants(tailnet: Tailnet): void {
   for (const node of tailnet.nodes.values()) {
     for (const problem of problemsOf(tailnet, node)) throw new Error(`node ${node.id} ${problem}`);
   }
-  const { nodeByKey: byKey, nodeByStableId, nodeByName, nodeByIpv4, nodesByMachine } = tailnet;
+  const { nodeByKey: byKey, nodeByStableId, nodeByName, nodeByIpv4, nodeByIpv6, nodesByMachine } = tailnet;
   const siblings = [...nodesByMachine.values()].reduce((sum, ids) => sum + ids.size, 0);
-  for (const size of [byKey.size, nodeByStableId.size, nodeByName.size, nodeByIpv4.size, siblings]) {
+  for (const size of [byKey.size, nodeByStableId.size, nodeByName.size, nodeByIpv4.size, nodeByIpv6.size, siblings]) {
     if (size !== tailnet.nodes.size) throw new Error("an index holds entries of nodes that are gone");
   }
   if (tailnet.userByLogin.size !== tailnet.users.size) throw new Error("two users share a login name");
@@ -267,6 +271,7 @@ function* problemsOf(tailnet: Tailnet, node: Node): Generator<string> {
   if (tailnet.nodeByStableId.get(node.stableId) !== node.id) yield "shares its stable id";
   if (tailnet.nodeByName.get(node.name) !== node.id) yield "shares its name";
   if (tailnet.nodeByIpv4.get(node.ipv4) !== node.id) yield "shares its address";
+  if (tailnet.nodeByIpv6.get(node.ipv6) !== node.id) yield "shares its IPv6 address";
   if (!tailnet.nodesByMachine.get(node.machineKey)?.has(node.id)) yield "is not under its machine";
   if (node.id >= tailnet.counters.nextNodeId) yield "is above the counter";
   if ((tailnet.engine.sshPolicyOf(node.id) !== null) !== takesPart(node)) yield "is in the engine or not, wrongly";

@@ -158,6 +158,7 @@ describe("an untagged key", () => {
       nodeKey: nodeKey(9),
       name: "second",
       ipv4: "100.64.9.9",
+      ipv6: "fd7a:115c:a1e0::909",
     };
     t.apply([
       { type: "counters-put", counters: { ...t.tailnet.counters, nextNodeId: 51 } },
