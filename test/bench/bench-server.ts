@@ -18,8 +18,30 @@ export interface BenchServer {
   listDevices(): ApiRequest;
   getDevice(id: number): ApiRequest;
   setTags(id: number, tags: readonly string[]): ApiRequest;
-  /** Asks for an access token with a client's secret; undefined where there is no such call. */
-  requestToken(): ApiRequest | undefined;
+  /** Asks for an access token with a client's secret. */
+  requestToken(): ApiRequest;
   deleteDevice(id: number): ApiRequest;
   stop(): Promise<void>;
+}
+
+/** Calls that both servers have. @param api URL with `/api/v2` @param secret of an OAuth client */
+export function deviceCalls(
+  api: string,
+  header: ApiRequest["header"],
+  secret: string,
+): Pick<BenchServer, "listDevices" | "getDevice" | "setTags" | "requestToken" | "deleteDevice"> {
+  return {
+    listDevices: () => ({ method: "GET", url: `${api}/tailnet/-/devices`, header }),
+    getDevice: (id) => ({ method: "GET", url: `${api}/device/${id}`, header }),
+    setTags: (id, tags) => {
+      return { method: "POST", url: `${api}/device/${id}/tags`, header, body: JSON.stringify({ tags }) };
+    },
+    requestToken: () => ({
+      method: "POST",
+      url: `${api}/oauth/token`,
+      header: { "Content-Type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ client_secret: secret }).toString(),
+    }),
+    deleteDevice: (id) => ({ method: "DELETE", url: `${api}/device/${id}`, header }),
+  };
 }

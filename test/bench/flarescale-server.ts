@@ -1,17 +1,48 @@
 // flarescale as `npm start` runs it, with two more gateways that do not hold back new bridges: the bench measures what
 // they can do, not the limit that protects a Worker from a herd.
-import { startFlarescale } from "../e2e/support/flarescale.ts";
+import { randomBytes } from "node:crypto";
+import { convertHeadscale } from "../../agent/transfer/headscale/convert.ts";
+import type { HeadscaleRows } from "../../agent/transfer/headscale/read-database.ts";
+import { sendImport } from "../../agent/transfer/rest-api.ts";
+import { type Flarescale, startFlarescale } from "../e2e/support/flarescale.ts";
 import { startGateway } from "../e2e/support/gateway.ts";
 import { freeLoopbackPort } from "../e2e/support/local-http.ts";
-import type { BenchServer } from "./bench-server.ts";
+import { type BenchServer, deviceCalls } from "./bench-server.ts";
 import { Load } from "./load.ts";
 import { isWorkerd, residentKb } from "./server-cost.ts";
 
 /** Starts it with an empty tailnet. */
 export async function startFlarescaleServer(loadBinary: string): Promise<BenchServer> {
   const flarescale = await startFlarescale();
-  const { workerUrl, authKey, apiToken } = flarescale;
-  const gateways = [await gatewayTo(workerUrl), await gatewayTo(workerUrl)];
+  const gateways = [await gatewayTo(flarescale.workerUrl), await gatewayTo(flarescale.workerUrl)];
+  return await benchServer(flarescale, { loadBinary, authKey: flarescale.authKey, gateways });
+}
+
+/** Starts it with the devices of a headscale database; nodes reach it without a gateway. */
+export async function startImportedServer(loadBinary: string, rows: HeadscaleRows): Promise<BenchServer> {
+  const flarescale = await startFlarescale();
+  const { text } = convertHeadscale(rows, {
+    noiseKey: `privkey:${randomBytes(32).toString("hex")}`,
+    owner: undefined,
+    loginDomain: "headscale.invalid",
+    now: Date.now(),
+  });
+  await sendImport({ server: flarescale.workerUrl, token: flarescale.apiToken }, text);
+  const { key: authKey } = await flarescale.api.createAuthKey({ reusable: true, preauthorized: true });
+  return await benchServer(flarescale, { loadBinary, authKey, gateways: [] });
+}
+
+interface BenchOptions {
+  readonly loadBinary: string;
+  readonly authKey: string;
+  readonly gateways: readonly Awaited<ReturnType<typeof gatewayTo>>[];
+}
+
+async function benchServer(
+  flarescale: Flarescale,
+  { loadBinary, authKey, gateways }: BenchOptions,
+): Promise<BenchServer> {
+  const { workerUrl, apiToken } = flarescale;
   const urls = gateways.map(({ url }) => url);
   const processes = {
     server: flarescale.pids.filter(isWorkerd),
@@ -31,8 +62,12 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
     processes,
     ways: new Map([
       ["directly", [workerUrl.replace("http:", "ws:")]],
-      ["through two gateways", urls],
-      ["through one gateway", urls.slice(0, 1)],
+      ...(urls.length === 0
+        ? []
+        : ([
+            ["through two gateways", urls],
+            ["through one gateway", urls.slice(0, 1)],
+          ] as const)),
     ]),
     emptyKb: { server: residentKb(processes.server), gateways: residentKb(processes.gateways) },
     setPolicy: (lastPort) => {
@@ -45,21 +80,7 @@ export async function startFlarescaleServer(loadBinary: string): Promise<BenchSe
       header,
       body: JSON.stringify(withTags(tags)),
     }),
-    getDevice: (id) => ({ method: "GET", url: `${api}/device/${id}`, header }),
-    setTags: (id, tags) => ({
-      method: "POST",
-      url: `${api}/device/${id}/tags`,
-      header,
-      body: JSON.stringify({ tags }),
-    }),
-    requestToken: () => ({
-      method: "POST",
-      url: `${api}/oauth/token`,
-      header: { "Content-Type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams({ client_secret: client.key }).toString(),
-    }),
-    listDevices: () => ({ method: "GET", url: `${api}/tailnet/-/devices`, header }),
-    deleteDevice: (id) => ({ method: "DELETE", url: `${api}/device/${id}`, header }),
+    ...deviceCalls(api, header, client.key),
     stop: async () => {
       await load.stop();
       for (const { gateway } of gateways) await gateway.kill();

@@ -9,24 +9,31 @@ import { Child } from "../e2e/support/child.ts";
 import { minimalEnvironment } from "../e2e/support/command.ts";
 import { freeLoopbackPort } from "../e2e/support/local-http.ts";
 import { scratchDir } from "../e2e/support/run.ts";
-import type { BenchServer } from "./bench-server.ts";
+import { addDevices } from "./api/devices.ts";
+import { type BenchServer, deviceCalls } from "./bench-server.ts";
 import { Load } from "./load.ts";
 import { residentKb } from "./server-cost.ts";
 
 const run = promisify(execFile);
 
+/** It works out who sees whom when it starts, which takes long with thousands of nodes. */
+const START_MS = 120_000;
 const EVERYBODY = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
 
-/** Starts it with one user and no nodes. @throws Error when the binary is not headscale */
-export async function startHeadscaleServer(binary: string, loadBinary: string): Promise<BenchServer> {
+/** Starts it with one user. @param devices nodes that it knows from before @throws Error when the binary is not headscale */
+export async function startHeadscaleServer(binary: string, loadBinary: string, devices = 0): Promise<BenchServer> {
   const dir = scratchDir("headscale");
   const config = join(dir, "config.yaml");
   const port = await freeLoopbackPort();
   const url = `http://127.0.0.1:${port}`;
   writeFileSync(config, configuration(dir, port, await freeLoopbackPort()));
   writeFileSync(join(dir, "derp.yaml"), DERP_MAP);
-  const child = new Child({ name: "headscale", command: [binary, "serve", "-c", config], env: { HOME: dir } });
-  await child.until("answers", async () => (await fetch(`${url}/health`)).ok);
+  const start = async () => {
+    const started = new Child({ name: "headscale", command: [binary, "serve", "-c", config], env: { HOME: dir } });
+    await started.until("answers", async () => (await fetch(`${url}/health`)).ok, { timeoutMs: START_MS });
+    return started;
+  };
+  let child = await start();
   const cli = async (...args: string[]) => {
     const options = { env: { ...minimalEnvironment(), HOME: dir } };
     return JSON.parse((await run(binary, [...args, "-c", config, "-o", "json"], options)).stdout) as unknown;
@@ -36,11 +43,18 @@ export async function startHeadscaleServer(binary: string, loadBinary: string): 
     key: string;
   };
   const token = (await cli("apikeys", "create", "-e", "24h")) as string | { key: string };
+  if (devices > 0) {
+    await child.stop();
+    addDevices(join(dir, "db.sqlite"), devices);
+    child = await start();
+  }
   const { publicKey } = (await (await fetch(`${url}/key?v=142`)).json()) as { publicKey: string };
   const load = Load.start(loadBinary, "load-headscale", publicKey, key);
   const processes = { server: [child.pid], gateways: [] };
   const bearer = typeof token === "string" ? token : token.key;
   const header = { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" };
+  const api = `${url}/api/v2`; // the same calls as ours; users and pre-auth keys are not in it
+  const secret = await clientSecret(api, header);
   return {
     name: "headscale",
     load,
@@ -60,18 +74,19 @@ export async function startHeadscaleServer(binary: string, loadBinary: string): 
         body: JSON.stringify({ policy: JSON.stringify(policy) }),
       };
     },
-    getDevice: (id) => ({ method: "GET", url: `${url}/api/v1/node/${id}`, header }),
-    setTags: (id, tags) => {
-      return { method: "POST", url: `${url}/api/v1/node/${id}/tags`, header, body: JSON.stringify({ tags }) };
-    },
-    requestToken: () => undefined, // its API takes keys alone
-    listDevices: () => ({ method: "GET", url: `${url}/api/v1/node`, header }),
-    deleteDevice: (id) => ({ method: "DELETE", url: `${url}/api/v1/node/${id}`, header }),
+    ...deviceCalls(api, header, secret),
     stop: async () => {
       await load.stop();
       await child.kill();
     },
   };
+}
+
+async function clientSecret(api: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  const body = JSON.stringify({ keyType: "client", scopes: ["devices:core:read"], tags: [], description: "bench" });
+  const response = await fetch(`${api}/tailnet/-/keys`, { method: "POST", headers, body });
+  if (!response.ok) throw new Error(`headscale made no OAuth client: ${await response.text()}`);
+  return ((await response.json()) as { key: string }).key;
 }
 
 /** Version that the binary tells. */

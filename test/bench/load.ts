@@ -20,6 +20,8 @@ export interface LoadCommand {
   readonly endpoint?: string;
   readonly request?: ApiRequest;
   readonly marker?: string;
+  /** How long it may take; two minutes unless given. */
+  readonly limitMs?: number;
 }
 
 /** What it measured. */
@@ -33,7 +35,9 @@ export interface LoadResult {
   readonly nodeId: number;
 }
 
-const TIMEOUT_MS = 150_000;
+const LIMIT_MS = 120_000;
+/** The load gives up by itself; a load that does not is broken. */
+const GRACE_MS = 30_000;
 
 /** A running load program with its fleet of nodes. */
 export class Load {
@@ -57,7 +61,7 @@ export class Load {
   async run(command: LoadCommand): Promise<LoadResult> {
     this.#child.send(JSON.stringify(command));
     const line = await this.#child.until("answers", () => this.#answers.shift(), {
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: (command.limitMs ?? LIMIT_MS) + GRACE_MS,
       everyMs: 2,
     });
     const { error, ...result } = JSON.parse(line) as LoadResult & { error?: string };

@@ -5,24 +5,24 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { runCommand, UsageError } from "../../scripts/command-line.ts";
 import { loadBinary } from "../clients/build.ts";
+import { benchApi } from "./api/api.bench.ts";
 import type { BenchServer } from "./bench-server.ts";
 import { startFlarescaleServer } from "./flarescale-server.ts";
 import { benchGatewayAgainstGo } from "./gateway.bench.ts";
 import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
 import { benchPolicy } from "./policy/policy.bench.ts";
 import { benchRelay } from "./relay/relay.bench.ts";
-import { type BenchResult, policyTable, toJson, toTable, writeResult } from "./report.ts";
+import { type BenchResult, toJson, toText, writeResult } from "./report.ts";
 import type { Figures, RowOptions } from "./row.ts";
 import { idle, memory, ROWS } from "./rows.ts";
 import { machine } from "./server-cost.ts";
+import { type Measured, measureRows, takesPart } from "./side-by-side.ts";
 
 const SETTLE_MS = 2_000;
 /** Rows that are measured for all servers at once, after the others. */
 const [IDLE, MEMORY] = ["idle", "memory"] as const;
 /** Rows that make the nodes that all others measure. */
 const NEEDED = ["registering", "firstMaps"] as const;
-/** Servers that did not get through a row in time. */
-const failed = new Set<BenchServer>();
 
 const HELP = `Measures flarescale as npm start runs it, on loopback, and headscale beside it.
 
@@ -34,10 +34,12 @@ Usage: npm run bench -- [options]
                       (registering and firstMaps always are: the others need their nodes)
   --repeats N         how often each event is repeated (default 3)
   --idle-seconds N    length of the idle row (default 47: one keep-alive)
+  --no-fleet          leave out the rows with all nodes online
+  --no-api            leave out the REST API with 1,000 and 10,000 devices
   --no-relay          leave out the relay against stock derper
   --no-gateway        leave out throughput and memory of the gateway by itself
   --no-policy         leave out the policy engine by itself
-  --json              print one line of JSON instead of tables
+  --json              print one line of JSON instead of tables; docs/performance.md describes it
   --write             also write the tables into docs/performance.md
   --help              this text
 `;
@@ -51,6 +53,8 @@ await runCommand(async () => {
       rows: { type: "string", default: rowNames().join(",") },
       repeats: { type: "string", default: "3" },
       "idle-seconds": { type: "string", default: "47" },
+      fleet: { type: "boolean", default: true },
+      api: { type: "boolean", default: true },
       gateway: { type: "boolean", default: true },
       relay: { type: "boolean", default: true },
       policy: { type: "boolean", default: true },
@@ -67,6 +71,7 @@ await runCommand(async () => {
     rows: rowsOf(values.rows),
     repeats: positive("repeats", values.repeats),
     idleMs: positive("idle-seconds", values["idle-seconds"]) * 1_000,
+    note: (trouble: string) => console.error(`bench: ${trouble}`),
   };
   const binary = await loadBinary();
   const headscale = values.headscale === undefined ? undefined : resolve(values.headscale);
@@ -77,13 +82,15 @@ await runCommand(async () => {
       workerd: workerdVersion(),
       node: process.versions.node,
     },
-    figures: await run(sizes(values.nodes), headscale, binary, options),
+    at: new Date().toISOString(),
+    options: { repeats: options.repeats, idleSeconds: options.idleMs / 1_000 },
+    figures: values.fleet ? await run(sizes(values.nodes), headscale, binary, options) : undefined,
+    api: values.api ? await benchApi(binary, headscale, options) : undefined,
     relay: values.relay ? await benchRelay() : undefined,
     gateway: values.gateway ? await gatewayByItself(binary) : undefined,
     policy: values.policy ? await benchPolicy() : undefined,
   };
-  const tables = [toTable(result), ...(result.policy ? [policyTable(result.policy)] : [])].join("\n\n");
-  process.stdout.write(`${values.json ? toJson(result) : tables}\n`);
+  process.stdout.write(`${values.json ? toJson(result) : toText(result)}\n`);
   if (values.write) writeResult(result);
   return 0;
 });
@@ -93,12 +100,12 @@ async function run(
   headscale: string | undefined,
   binary: string,
   options: RowOptions,
-): Promise<BenchResult["figures"]> {
+): Promise<ReadonlyMap<number, Measured>> {
   const servers: BenchServer[] = [];
   try {
     if (headscale !== undefined) servers.push(await startHeadscaleServer(headscale, binary));
     servers.push(await startFlarescaleServer(binary));
-    const figures = new Map<number, Awaited<ReturnType<typeof measure>>>();
+    const figures = new Map<number, Measured>();
     for (const count of counts) figures.set(count, await measure(servers, count, options));
     return figures;
   } finally {
@@ -106,36 +113,18 @@ async function run(
   }
 }
 
-/** Measures every row; a server that does not get through one of them in time takes no part in the rest. */
-async function measure(all: readonly BenchServer[], count: number, options: RowOptions) {
-  const figures: { flarescale: Figures; headscale?: Figures } = { flarescale: {} };
-  const note = ({ name }: BenchServer, some: Figures) => {
-    figures[name] = { ...figures[name], ...some };
-  };
-  const servers = all.filter((server) => !failed.has(server));
-  for (const row of ROWS) {
-    if (!options.rows.has(row.name)) continue;
-    for (const server of servers) {
-      const since = performance.now();
-      if (failed.has(server)) continue;
-      await row(server, count, options).then(
-        (some) => note(server, some),
-        (error: Error) => {
-          failed.add(server);
-          console.error(`bench: ${server.name} takes no further part: ${error.message}`);
-        },
-      );
-      const seconds = ((performance.now() - since) / 1_000).toFixed(1);
-      console.error(`bench: ${count} nodes, ${row.name}, ${server.name}: ${seconds} s`);
-    }
-  }
+/** Every row, and what the servers hold and use when nothing happens. */
+async function measure(all: readonly BenchServer[], count: number, options: RowOptions): Promise<Measured> {
+  const rows = ROWS.filter(({ name }) => options.rows.has(name));
+  const measured = await measureRows(rows, all, count, options);
+  const note = ({ name }: BenchServer, some: Figures | undefined) => Object.assign(measured[name] ?? {}, some);
   await new Promise((done) => setTimeout(done, SETTLE_MS));
-  const left = servers.filter((server) => !failed.has(server));
+  const left = all.filter(takesPart);
   if (options.rows.has(IDLE)) {
     for (const [i, some] of (await idle(left, options)).entries()) note(left[i] as BenchServer, some);
   }
   if (options.rows.has(MEMORY)) for (const server of left) note(server, await memory(server, count));
-  return figures;
+  return measured;
 }
 
 async function gatewayByItself(binary: string): Promise<Figures> {

@@ -1,13 +1,9 @@
 // The result as a table for people, as JSON for programs, and as the part of docs/performance.md between its marks.
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Figures } from "./row.ts";
-
-/** Figures by server; headscale's only when it took part. */
-interface ByServer {
-  readonly flarescale: Figures;
-  readonly headscale?: Figures;
-}
+import { growth } from "./growth.ts";
+import { counterpartOf, type Figures } from "./row.ts";
+import type { Measured } from "./side-by-side.ts";
 
 /** Figures of the relay and of stock derper. */
 export interface RelayFigures {
@@ -18,12 +14,17 @@ export interface RelayFigures {
 /** Figures of the policy engine by number of nodes, in Node and inside workerd. */
 export type PolicyFigures = ReadonlyMap<number, { readonly node: Figures; readonly workerd: Figures }>;
 
-/** One run. */
+/** One run; parts that were left out are undefined. */
 export interface BenchResult {
   readonly machine: string;
   readonly versions: Readonly<Record<string, string>>;
-  /** Figures by server by number of nodes. */
-  readonly figures: ReadonlyMap<number, ByServer>;
+  /** When it began, RFC 3339. */
+  readonly at: string;
+  readonly options: { readonly repeats: number; readonly idleSeconds: number };
+  /** By number of nodes, all of them online. */
+  readonly figures: ReadonlyMap<number, Measured> | undefined;
+  /** The REST API by number of devices, a few of them online. */
+  readonly api: ReadonlyMap<number, Measured> | undefined;
   /** Figures of the relay and of stock derper. */
   readonly relay: RelayFigures | undefined;
   /** Figures of the gateway by itself. */
@@ -34,27 +35,52 @@ export interface BenchResult {
 
 const DOCUMENT = resolve(import.meta.dirname, "../../docs/performance.md");
 
-/** Markdown: a table for each number of nodes. */
-export function toTable({ machine, versions, figures, relay, gateway }: BenchResult): string {
-  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  const tables = [...figures].map(([count, byServer]) => tableOf(count, byServer));
-  return [
-    `${machine}; ${named.join(", ")}`,
-    ...tables,
-    ...(relay ? [relayTable(relay)] : []),
-    ...(gateway ? [gatewayTable(gateway)] : []),
-  ].join("\n\n");
+/** Markdown of what was measured, by the name of its place in docs/performance.md. */
+function sections(result: BenchResult): ReadonlyMap<string, string> {
+  const { figures, api, relay, gateway, policy } = result;
+  const found = new Map<string, string>();
+  const put = (name: string, ...parts: string[]) => found.set(name, [headOf(result), ...parts].join("\n\n"));
+  if (figures !== undefined) {
+    put("bench", ...[...figures].map(([count, measured]) => tableOf(`${count} nodes`, measured)));
+    if (figures.size > 1) put("growth", growthTable(figures));
+  }
+  if (api !== undefined)
+    put("api bench", ...[...api].map(([count, measured]) => tableOf(`${count} devices`, measured)));
+  if (relay !== undefined) put("relay bench", relayTable(relay));
+  if (gateway !== undefined) put("gateway bench", gatewayTable(gateway));
+  if (policy !== undefined) found.set("policy bench", policyTable(policy));
+  return found;
 }
 
-function tableOf(count: number, byServer: ByServer): string {
-  const { flarescale: ours, headscale: theirs } = byServer;
+function headOf({ machine, versions, at }: BenchResult): string {
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `${machine}; ${named.join(", ")}; ${at.slice(0, 10)}`;
+}
+
+function tableOf(title: string, { flarescale: ours, headscale: theirs, missed, troubles }: Measured): string {
   const rows = Object.entries(ours).map(([name, value]) => {
-    const other = theirs?.[name] ?? theirs?.[name.replace(/ through (one gateway|two gateways):/, " directly:")];
-    if (other === undefined) return theirs === undefined ? [name, round(value)] : [name, "–", round(value), "–"];
+    const other = theirs && counterpartOf(theirs, name);
+    if (theirs === undefined) return [name, round(value)];
+    if (other === undefined || !Number.isFinite(other)) {
+      return [name, missed.includes(name) ? "> limit" : "–", round(value), "–"];
+    }
     return [name, round(other), round(value), `${round(other / value)} ×`];
   });
-  const head = [`${count} nodes`, ...(theirs ? ["headscale"] : []), "flarescale", ...(theirs ? ["better by"] : [])];
-  return markdown(head, rows);
+  const head = [title, ...(theirs ? ["headscale"] : []), "flarescale", ...(theirs ? ["better by"] : [])];
+  return [markdown(head, rows), ...troubles.map((trouble) => `${trouble}.`)].join("\n\n");
+}
+
+function growthTable(figures: ReadonlyMap<number, Measured>): string {
+  const counts = [...figures.keys()];
+  const rows = growth(new Map([...figures].map(([count, { flarescale }]) => [count, flarescale])));
+  const ends = `${counts.at(-1)} against ${counts[0]}`;
+  return markdown(
+    ["CPU of the server", ...counts.map((count) => `${count} nodes`), ends],
+    rows.map(([name, ...values]) => [
+      name,
+      ...values.map((value, i) => round(value) + (i === counts.length ? " ×" : "")),
+    ]),
+  );
 }
 
 /** Markdown: the relay beside derper. */
@@ -94,16 +120,20 @@ function markdown(head: readonly string[], rows: readonly (readonly string[])[])
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
-/** One object. */
-export function toJson({ machine, versions, figures, relay, gateway, policy }: BenchResult): string {
-  const byCount = policy && Object.fromEntries(policy);
-  return JSON.stringify({ machine, versions, figures: Object.fromEntries(figures), relay, gateway, policy: byCount });
+/** All tables. */
+export function toText(result: BenchResult): string {
+  return [...sections(result).values()].join("\n\n");
 }
 
-/** Puts the tables into docs/performance.md. @throws Error when it has no marks for them */
+/** One object, with an object by number of nodes for each map. */
+export function toJson({ figures, api, policy, ...rest }: BenchResult): string {
+  const plain = (map: ReadonlyMap<number, unknown> | undefined) => map && Object.fromEntries(map);
+  return JSON.stringify({ ...rest, figures: plain(figures), api: plain(api), policy: plain(policy) });
+}
+
+/** Puts the tables of what was measured into docs/performance.md. @throws Error when it has no marks for them */
 export function writeResult(result: BenchResult): void {
-  writeBetween("bench", toTable(result));
-  if (result.policy !== undefined) writePolicy(result.policy);
+  for (const [name, text] of sections(result)) writeBetween(name, text);
 }
 
 /** Puts the table of the policy engine into docs/performance.md. */

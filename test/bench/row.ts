@@ -15,4 +15,11 @@ export interface RowOptions {
   readonly repeats: number;
   /** Length of the idle row. */
   readonly idleMs: number;
+  /** Takes what went wrong without ending the row. */
+  readonly note: (trouble: string) => void;
+}
+
+/** A server's figure beside one of the other's: headscale has no gateways, its nodes connect directly in every way. */
+export function counterpartOf(figures: Figures, name: string): number | undefined {
+  return figures[name] ?? figures[name.replace(/ through (one gateway|two gateways):/, " directly:")];
 }

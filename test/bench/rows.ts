@@ -1,7 +1,7 @@
 // What is measured, row by row: wall time until the load has seen the effect, CPU time of the server's processes until
 // they are quiet again, and bytes that the nodes received. Less is better in every row.
 import { setTimeout as sleep } from "node:timers/promises";
-import { apiCalls } from "./api-rows.ts";
+import { deviceGet, deviceList, firstTags, tokenForSecret } from "./api/api-rows.ts";
 import type { BenchServer } from "./bench-server.ts";
 import type { LoadCommand, LoadResult } from "./load.ts";
 import type { Figures, Row, RowOptions } from "./row.ts";
@@ -15,19 +15,29 @@ export const ROWS: readonly Row[] = [
   endpointChange,
   policyChange,
   deviceList,
-  apiCalls,
+  deviceGet,
+  tokenForSecret,
+  firstTags,
   reconnecting,
 ];
 
+/** How long all nodes together may take to come, and to come back. */
+const FLEET_LIMIT_MS = 240_000;
+/** The mass reconnect is not repeated for longer. */
+const HERDS_MS = 60_000;
+/** A server that did not tell everybody so often in a row is not asked again. */
+const UNTOLD_MAX = 2;
+
 async function registering(server: BenchServer, count: number): Promise<Figures> {
   const urls = usualWay(server);
-  const grown = await timed(server, { op: "grow", urls, count });
+  const grown = await timed(server, { op: "grow", urls, count, limitMs: FLEET_LIMIT_MS });
   const fresh = count - fleetSize(server);
   sizes.set(server, count);
   return {
     "register: ms per node": grown.ms / fresh,
     "register: CPU ms per node": grown.cpu / fresh,
     "register: bytes per node": grown.bytes / fresh,
+    "register: messages per node": grown.messages / fresh,
   };
 }
 
@@ -39,7 +49,7 @@ function fleetSize(server: BenchServer): number {
 
 /** Streams open one after the other, as each one's coming online is told to those before it. */
 async function firstMaps(server: BenchServer, count: number): Promise<Figures> {
-  const maps = await timed(server, { op: "maps" });
+  const maps = await timed(server, { op: "maps", limitMs: FLEET_LIMIT_MS });
   return {
     "first maps of all new nodes: ms": maps.ms,
     "first maps of all new nodes: CPU ms": maps.cpu,
@@ -59,16 +69,14 @@ export async function memory({ processes, emptyKb }: BenchServer, count: number)
   };
 }
 
-async function joining(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
-  const joins: Timed[] = [];
-  for (let n = 1; n <= repeats; n++) {
-    const joined = await attempt(server, { op: "join", hostname: `newcomer-${n}-${Date.now()}` });
+async function joining(server: BenchServer, count: number, { repeats, note }: RowOptions): Promise<Figures> {
+  const joins = await attempts(repeats, note, async (n) => {
+    const joined = await timed(server, { op: "join", hostname: `newcomer-${n}-${Date.now()}` });
     await server.load.run({ op: "leave" });
-    if (joined === undefined) continue;
-    joins.push(joined);
     await server.load.run({ op: "request", request: server.deleteDevice(joined.nodeId) });
     await cpuWhenQuiet(server.processes);
-  }
+    return joined;
+  });
   return {
     "join: ms until the newcomer has its map": median(joins, "ownMs"),
     "join: ms until the median peer knows": median(joins, "medianMs"),
@@ -78,13 +86,11 @@ async function joining(server: BenchServer, count: number, { repeats }: RowOptio
   };
 }
 
-async function endpointChange(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
-  const changes: Timed[] = [];
-  for (let n = 1; n <= repeats * 2; n++) {
+async function endpointChange(server: BenchServer, count: number, { repeats, note }: RowOptions): Promise<Figures> {
+  const changes = await attempts(repeats * 2, note, async (n) => {
     const endpoint = `192.0.2.${n}:${1_024 + (Date.now() % 60_000)}`;
-    const change = await attempt(server, { op: "endpoint", member: n, endpoint });
-    if (change !== undefined) changes.push(change);
-  }
+    return await timed(server, { op: "endpoint", member: n, endpoint });
+  });
   return {
     "endpoint change: ms until the median peer has it": median(changes, "medianMs"),
     "endpoint change: ms until the last peer has it": median(changes, "lastMs"),
@@ -93,15 +99,13 @@ async function endpointChange(server: BenchServer, count: number, { repeats }: R
   };
 }
 
-async function policyChange(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
-  const changes: Timed[] = [];
-  for (let n = 1; n <= repeats; n++) {
+async function policyChange(server: BenchServer, count: number, { repeats, note }: RowOptions): Promise<Figures> {
+  const changes = await attempts(repeats, note, async () => {
     policies += 1;
     const lastPort = 50_000 + policies;
     const request = server.setPolicy(lastPort);
-    const change = await attempt(server, { op: "request", request, marker: `"Last":${lastPort}` });
-    if (change !== undefined) changes.push(change);
-  }
+    return await timed(server, { op: "request", request, marker: `"Last":${lastPort}` });
+  });
   return {
     "policy change: ms until the last node has it": median(changes, "lastMs"),
     "policy change: CPU ms": mean(changes, "cpu"),
@@ -112,21 +116,15 @@ async function policyChange(server: BenchServer, count: number, { repeats }: Row
 /** Each policy differs from all before it. */
 let policies = 0;
 
-async function deviceList(server: BenchServer, _count: number, { repeats }: RowOptions): Promise<Figures> {
-  const { processes, load } = server;
-  const lists: LoadResult[] = [];
-  const before = await cpuWhenQuiet(processes);
-  for (let n = 0; n < repeats * 4; n++) lists.push(await load.run({ op: "request", request: server.listDevices() }));
-  const cpu = (await cpuWhenQuiet(processes)) - before;
-  return { "device list: ms": medianOf(lists.map(({ ms }) => ms)), "device list: CPU ms": cpu / lists.length };
-}
-
 /** All nodes lose their connections and come back; each must see all the others in its first map. */
 async function reconnecting(server: BenchServer, count: number, { repeats }: RowOptions): Promise<Figures> {
   const figures: Figures = {};
   for (const [way, urls] of server.ways) {
     const herds: Timed[] = [];
-    for (let n = 0; n < repeats; n++) herds.push(await timed(server, { op: "reconnect", urls }));
+    const since = performance.now();
+    while (herds.length < repeats && performance.now() - since < HERDS_MS) {
+      herds.push(await timed(server, { op: "reconnect", urls, limitMs: FLEET_LIMIT_MS }));
+    }
     figures[`mass reconnect ${way}: ms until all have their maps`] = median(herds, "ms");
     figures[`mass reconnect ${way}: CPU ms`] = mean(herds, "cpu");
     figures[`mass reconnect ${way}: bytes per node`] = median(herds, "bytes") / count;
@@ -158,14 +156,24 @@ async function timed({ load, processes }: BenchServer, command: LoadCommand): Pr
   return { ...result, cpu: (await cpuWhenQuiet(processes)) - before };
 }
 
-/** The same; undefined, with a note, when some node was never told. */
-async function attempt(server: BenchServer, command: LoadCommand): Promise<Timed | undefined> {
-  try {
-    return await timed(server, command);
-  } catch (error) {
-    console.error(`bench: ${server.name}: ${(error as Error).message}; left out of the medians`);
-    return undefined;
+/** Results of an event; one of which some node was never told is noted, and left out of the medians. */
+async function attempts(
+  times: number,
+  note: RowOptions["note"],
+  event: (n: number) => Promise<Timed>,
+): Promise<Timed[]> {
+  const results: Timed[] = [];
+  let untold = 0;
+  for (let n = 1; n <= times && untold < UNTOLD_MAX; n++) {
+    try {
+      results.push(await event(n));
+      untold = 0;
+    } catch (error) {
+      note((error as Error).message);
+      untold += 1;
+    }
   }
+  return results;
 }
 
 function median(results: readonly Timed[], field: keyof Timed): number {

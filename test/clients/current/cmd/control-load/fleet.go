@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,9 +23,11 @@ const (
 	concurrency = 16
 	// herd is the same when all nodes come back at once.
 	herd = 128
-	// timeout is how long one command may take before it fails.
-	timeout = 2 * time.Minute
-	// newsTimeout is how long news may take to reach every node.
+	// defaultLimit is how long one command may take before it fails, unless it says so.
+	defaultLimit = 2 * time.Minute
+	// stall is how long a command on many nodes may go without any of them getting further.
+	stall = time.Minute
+	// newsTimeout is how long news may take to reach every node, unless the command has a limit of its own.
 	newsTimeout = 20 * time.Second
 )
 
@@ -45,6 +48,10 @@ type fleet struct {
 	mapped   int // members below this index have a map stream
 	newcomer *node
 	messages atomic.Int64
+	// steps counts what nodes got done: a command goes on as long as it rises.
+	steps atomic.Int64
+	// patience is how long the command at hand waits for news.
+	patience time.Duration
 }
 
 func newFleet(server key.MachinePublic, authKey string) *fleet {
@@ -52,16 +59,23 @@ func newFleet(server key.MachinePublic, authKey string) *fleet {
 }
 
 func (f *fleet) run(cmd command) (result, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := f.limited(cmd.LimitMS)
 	defer cancel()
+	f.patience = newsTimeout
+	if cmd.LimitMS > 0 {
+		f.patience = time.Duration(cmd.LimitMS) * time.Millisecond
+	}
 	if len(cmd.URLs) > 0 {
 		f.urls = cmd.URLs
 	}
-	if len(f.urls) == 0 {
+	if len(f.urls) == 0 && cmd.Op != "request" {
 		return result{}, errors.New("no URL")
 	}
 	var res result
-	var err error
+	err := f.reopen(ctx)
+	if err != nil {
+		return res, err
+	}
 	bytesBefore, messagesBefore, since := received.Load(), f.messages.Load(), time.Now()
 	switch cmd.Op {
 	case "grow":
@@ -81,10 +95,61 @@ func (f *fleet) run(cmd command) (result, error) {
 	default:
 		err = errors.New("unknown command")
 	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = fmt.Errorf("%w; %w", cause, err)
+	}
 	res.MS = milliseconds(time.Since(since))
 	res.Bytes = received.Load() - bytesBefore
 	res.Messages = f.messages.Load() - messagesBefore
 	return res, err
+}
+
+// limited is the context of one command: it ends with its limit, or when no node has got further for a while.
+func (f *fleet) limited(limitMS int) (context.Context, context.CancelFunc) {
+	limit := defaultLimit
+	if limitMS > 0 {
+		limit = time.Duration(limitMS) * time.Millisecond
+	}
+	ended := fmt.Errorf("not done within %v", limit)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, ended)
+	ctx, stop := context.WithCancelCause(ctx)
+	go func() {
+		for last := f.steps.Load(); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(stall):
+			}
+			now := f.steps.Load()
+			if now == last {
+				stop(fmt.Errorf("nothing got further within %v", stall))
+				return
+			}
+			last = now
+		}
+	}()
+	return ctx, func() {
+		stop(nil)
+		cancel()
+	}
+}
+
+// reopen opens the map streams that the server ended since the last command, as clients do.
+func (f *fleet) reopen(ctx context.Context) error {
+	for i, n := range f.members[:f.mapped] {
+		err := n.lost.Swap(nil)
+		if err == nil {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%v; opened again\n", *err)
+		if err := n.connect(ctx, f.url(i), f.server); err != nil {
+			return err
+		}
+		if _, err := n.openMap(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fleet) url(index int) string { return f.urls[index%len(f.urls)] }
@@ -95,22 +160,40 @@ func (f *fleet) grow(ctx context.Context, count int) error {
 	for i := first; i < count; i++ {
 		f.members = append(f.members, newNode(fmt.Sprintf("bench-%d", i+1)))
 	}
-	return inParallel(concurrency, first, count, func(i int) error {
+	var done atomic.Int64
+	err := inParallel(concurrency, first, count, func(i int) error {
 		if err := f.members[i].connect(ctx, f.url(i), f.server); err != nil {
 			return err
 		}
-		return f.members[i].register(ctx, f.authKey)
+		err := f.members[i].register(ctx, f.authKey)
+		if err == nil {
+			done.Add(1)
+			f.steps.Add(1)
+		}
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("%d of %d nodes registered: %w", done.Load(), count-first, err)
+	}
+	return nil
 }
 
 // openMaps opens the map streams of the nodes that have none.
 func (f *fleet) openMaps(ctx context.Context) error {
 	first := f.mapped
 	f.mapped = len(f.members)
-	return inParallel(concurrency, first, len(f.members), func(i int) error {
+	var done atomic.Int64
+	err := inParallel(concurrency, first, len(f.members), func(i int) error {
 		_, err := f.members[i].openMap(ctx, f)
+		if err == nil {
+			done.Add(1)
+		}
 		return err
 	})
+	if err != nil {
+		return fmt.Errorf("%d of %d nodes had their maps: %w", done.Load(), f.mapped-first, err)
+	}
+	return nil
 }
 
 // reconnect ends all connections and brings every node back at once, until each has a full map. OwnMS is when the median
@@ -120,6 +203,7 @@ func (f *fleet) reconnect(ctx context.Context, since time.Time) (result, error) 
 		n.disconnect()
 	}
 	connected, mapped := make([]time.Time, len(f.members)), make([]time.Time, len(f.members))
+	var done atomic.Int64
 	err := inParallel(herd, 0, len(f.members), func(i int) error {
 		if err := f.members[i].connect(ctx, f.url(i), f.server); err != nil {
 			return err
@@ -130,10 +214,13 @@ func (f *fleet) reconnect(ctx context.Context, since time.Time) (result, error) 
 		if err == nil && first.nodes < len(f.members) {
 			err = fmt.Errorf("%s sees %d of %d nodes", f.members[i].hostname, first.nodes, len(f.members))
 		}
+		if err == nil {
+			done.Add(1)
+		}
 		return err
 	})
 	if err != nil {
-		return result{}, err
+		return result{}, fmt.Errorf("%d of %d nodes were back: %w", done.Load(), len(f.members), err)
 	}
 	return result{OwnMS: median(connected, since), MedianMS: median(mapped, since)}, nil
 }
@@ -235,20 +322,30 @@ func (f *fleet) watch(marker string, without *node) func(context.Context, time.T
 				n.watch.Store(nil)
 			}
 		}()
-		ctx, cancel := context.WithTimeout(ctx, newsTimeout)
+		ctx, cancel := context.WithTimeout(ctx, f.patience)
 		defer cancel()
 		select {
 		case <-all:
 		case <-ctx.Done():
 			mu.Lock()
 			defer mu.Unlock()
-			return result{}, fmt.Errorf("%d of %d nodes were told", len(times), len(watched))
+			return result{}, fmt.Errorf("%d of %d nodes were told%s", len(times), len(watched), lostOf(watched))
 		}
 		return result{
 			MedianMS: median(times, since),
 			LastMS:   milliseconds(times[len(times)-1].Sub(since)),
 		}, nil
 	}
+}
+
+// lostOf tells why the first of the nodes that lost their streams did.
+func lostOf(nodes []*node) string {
+	for _, n := range nodes {
+		if err := n.lost.Load(); err != nil {
+			return fmt.Sprintf("; %v", *err)
+		}
+	}
+	return ""
 }
 
 // inParallel works on the indices from first to last, not included, and returns the first error.

@@ -36,6 +36,8 @@ type command struct {
 	Request *httpRequest `json:"request,omitempty"`
 	// Marker is the text that every node's message must hold before the command is done.
 	Marker string `json:"marker,omitempty"`
+	// LimitMS is how long it may take; 0: two minutes.
+	LimitMS int `json:"limitMs,omitempty"`
 }
 
 // result is one line of standard output.

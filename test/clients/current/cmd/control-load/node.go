@@ -46,6 +46,8 @@ type node struct {
 	watch atomic.Pointer[watch]
 	// streams counts map streams, so that a reader that was replaced keeps quiet.
 	streams atomic.Int64
+	// lost is why its map stream ended after the first message; nil while it is open.
+	lost atomic.Pointer[error]
 }
 
 type firstMap struct {
@@ -150,6 +152,7 @@ func (n *node) mapRequest() *tailcfg.MapRequest {
 // openMap opens the map stream and waits for its first message.
 func (n *node) openMap(ctx context.Context, fleet *fleet) (firstMap, error) {
 	stream := n.streams.Add(1)
+	n.lost.Store(nil)
 	select {
 	case <-n.firstMap: // of a stream before
 	default:
@@ -159,14 +162,17 @@ func (n *node) openMap(ctx context.Context, fleet *fleet) (firstMap, error) {
 	go func() {
 		err := n.readMap(context.WithoutCancel(ctx), req, stream, fleet)
 		if n.streams.Load() == stream {
+			err = fmt.Errorf("%s: map stream ended: %w", n.hostname, err)
+			n.lost.Store(&err)
 			select {
-			case n.firstMap <- firstMap{err: fmt.Errorf("%s: map stream ended: %w", n.hostname, err)}:
+			case n.firstMap <- firstMap{err: err}:
 			default:
 			}
 		}
 	}()
 	select {
 	case first := <-n.firstMap:
+		fleet.steps.Add(1)
 		return first, first.err
 	case <-ctx.Done():
 		return firstMap{}, fmt.Errorf("%s: no first map: %w", n.hostname, ctx.Err())
