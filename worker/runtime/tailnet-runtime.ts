@@ -5,6 +5,7 @@ import type { LogStreamStates } from "../../db/log-stream-states.ts";
 import type { TailnetStore } from "../../db/tailnet-store.ts";
 import type { SessionIndex, StreamRef } from "../connection/session-index.ts";
 import type { Deployment } from "../mapper/deployment.ts";
+import { DeviceTexts } from "../mapper/device-texts.ts";
 import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
 import { toHex } from "../protocol/bytes.ts";
@@ -51,6 +52,7 @@ export interface RuntimePorts {
 export class TailnetRuntime {
   readonly tailnet: Tailnet;
   readonly encoder: NetmapEncoder;
+  readonly deviceTexts: DeviceTexts;
   readonly #ports: RuntimePorts;
   readonly #delivery: Delivery;
   readonly #news: GatheredNews;
@@ -68,6 +70,7 @@ export class TailnetRuntime {
     this.#webhooks = new Webhooks({ tailnet: this.tailnet, queue, kv: ports.kv, tailnetName });
     this.#logStreaming = new LogStreaming({ tailnet: this.tailnet, auditLog, states: logStreamStates });
     this.encoder = new NetmapEncoder(ports.deployment);
+    this.deviceTexts = new DeviceTexts(ports.deployment);
     this.#delivery = new Delivery(this.tailnet, {
       ...ports,
       encoder: this.encoder,

@@ -117,12 +117,12 @@ export class Devices {
 
   /** A device's entry in a list; undefined when the query does not want it. */
   #listed(node: Node, { hasAllFields, filters, ownerId }: DeviceQuery): string | undefined {
-    const { tailnet, settings } = this.#context;
+    const { tailnet, settings, deviceTexts } = this.#context;
     if (ownerId !== null && node.userId !== ownerId) return undefined;
-    if (!hasAllFields && filters.length === 0) return JSON.stringify(toDevice(tailnet, node, settings));
+    if (!hasAllFields && filters.length === 0) return deviceTexts.of(tailnet, node);
     const details = toDeviceDetails(tailnet, node, settings);
     if (!meetsFilters(details, filters)) return undefined;
-    return JSON.stringify(hasAllFields ? details : toDevice(tailnet, node, settings));
+    return hasAllFields ? JSON.stringify(details) : deviceTexts.of(tailnet, node);
   }
 
   #decide(node: Node, action: DeviceAction, context: CommandContext): Decision<unknown> {

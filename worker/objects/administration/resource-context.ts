@@ -4,6 +4,7 @@ import type { LogStreamStates } from "../../../db/log-stream-states.ts";
 import type { PolicyVersions } from "../../../db/policy-versions.ts";
 import type { Replacement } from "../../../db/replace-tailnet.ts";
 import type { Settings } from "../../env.ts";
+import type { DeviceTexts } from "../../mapper/device-texts.ts";
 import type { Outcome, TailnetRuntime } from "../../runtime/tailnet-runtime.ts";
 import type { Decision } from "../../tailnet/change.ts";
 import type { CommandContext } from "../../tailnet/commands/registration/place-node.ts";
@@ -77,6 +78,11 @@ export class ResourceContext {
   /** The tailnet as it is now. */
   get tailnet(): Tailnet {
     return this.#runtime.tailnet;
+  }
+
+  /** Devices as JSON. */
+  get deviceTexts(): DeviceTexts {
+    return this.#runtime.deviceTexts;
   }
 
   /** Runs a command as the actor: stored, audited, applied and told to whom it concerns before this returns. */
