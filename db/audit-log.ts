@@ -4,6 +4,7 @@ import { AUDIT_MAX_EVENTS } from "../worker/protocol/limits.ts";
 import { AUDIT_RETENTION_MS, type AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Database } from "./open.ts";
 import { auditEvents } from "./schema/index.ts";
+import { whenFirstUsed } from "./when-first-used.ts";
 
 /** Part of the log. */
 export interface AuditQuery {
@@ -29,23 +30,18 @@ export class AuditLog {
 
   constructor(db: Database) {
     this.#db = db;
-    const names = ["at", "groupId", "origin", "actor", "target", "action", "before", "after"] as const;
-    const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
-    this.#insert = db
-      .insert(auditEvents)
-      .values(values as unknown as typeof auditEvents.$inferInsert)
-      .returning({ id: auditEvents.id })
-      .prepare();
-    const isOver = or(lte(auditEvents.id, sql.placeholder("lastId")), lt(auditEvents.at, sql.placeholder("oldest")));
-    this.#remove = db.delete(auditEvents).where(isOver).prepare();
+    this.#insert = whenFirstUsed(() => prepareInsert(db));
+    this.#remove = whenFirstUsed(() => prepareRemove(db));
   }
 
   /** Adds entries and removes those that are too old or too many. Runs inside the caller's transaction. */
   add(events: readonly AuditEvent[]): void {
+    if (events.length === 0) return;
+    const [insert, remove] = [this.#insert(), this.#remove()];
     for (const { at, groupId, origin, actor, target, action, before = null, after = null } of events) {
       const row = { at, groupId, origin, actor, target, action, before, after };
-      const { id } = this.#insert.get(row);
-      this.#remove.run({ lastId: id - AUDIT_MAX_EVENTS, oldest: at - AUDIT_RETENTION_MS });
+      const { id } = insert.get(row);
+      remove.run({ lastId: id - AUDIT_MAX_EVENTS, oldest: at - AUDIT_RETENTION_MS });
     }
   }
 
@@ -70,4 +66,19 @@ export class AuditLog {
       ...(after !== null && { after }),
     }));
   }
+}
+
+function prepareInsert(db: Database) {
+  const names = ["at", "groupId", "origin", "actor", "target", "action", "before", "after"] as const;
+  const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+  return db
+    .insert(auditEvents)
+    .values(values as unknown as typeof auditEvents.$inferInsert)
+    .returning({ id: auditEvents.id })
+    .prepare();
+}
+
+function prepareRemove(db: Database) {
+  const isOver = or(lte(auditEvents.id, sql.placeholder("lastId")), lt(auditEvents.at, sql.placeholder("oldest")));
+  return db.delete(auditEvents).where(isOver).prepare();
 }

@@ -6,6 +6,7 @@ import type { Node, NodeId } from "../worker/tailnet/entities/node.ts";
 import type { Database } from "./open.ts";
 import { nodes } from "./schema/index.ts";
 import { prepareUpsert } from "./upsert.ts";
+import { whenFirstUsed } from "./when-first-used.ts";
 
 type Column = keyof Node & keyof typeof nodes.$inferInsert;
 
@@ -70,8 +71,8 @@ export class NodeWriter {
   put(node: Node): void {
     this.#late.delete(node.id);
     const stored = this.#stored.get(node.id);
-    if (stored !== undefined && differsOnlyIn(PRESENCE, stored, node)) this.#presence.run(node as never);
-    else if (stored !== undefined && differsOnlyIn(REPORT, stored, node)) this.#report.run(node as never);
+    if (stored !== undefined && differsOnlyIn(PRESENCE, stored, node)) this.#presence().run(node as never);
+    else if (stored !== undefined && differsOnlyIn(REPORT, stored, node)) this.#report().run(node as never);
     else this.#whole(node);
     this.#stored.set(node.id, node);
   }
@@ -85,11 +86,13 @@ export class NodeWriter {
 
 function prepareUpdate(db: Database, columns: readonly Column[]) {
   const values = Object.fromEntries(columns.map((name) => [name, sql.placeholder(name)]));
-  return db
-    .update(nodes)
-    .set(values)
-    .where(eq(nodes.id, sql.placeholder("id")))
-    .prepare();
+  return whenFirstUsed(() =>
+    db
+      .update(nodes)
+      .set(values)
+      .where(eq(nodes.id, sql.placeholder("id")))
+      .prepare(),
+  );
 }
 
 /** Records are immutable, so parts that are equal are nearly always the same; others count as different. */

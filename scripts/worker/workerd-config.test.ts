@@ -17,6 +17,13 @@ test("keeps the unique keys on which every stored object depends", () => {
   expect(config).toContain('className = "DerpRegionObject", uniqueKey = "derp-region-v1"');
 });
 
+test("keeps objects in memory while they have nothing to do", () => {
+  const config = workerdConfig(settings, "worker.js");
+  const namespaces = config.split("\n").filter((line) => line.includes("uniqueKey = "));
+  expect(namespaces).toHaveLength(settings.objects.length);
+  for (const namespace of namespaces) expect(namespace).toContain("preventEviction = true");
+});
+
 test("refuses a Durable Object class without a unique key", () => {
   const objects = [{ binding: "NOVELTY", className: "Novelty" }];
   expect(() => workerdConfig({ ...settings, objects }, "worker.js")).toThrow("Novelty");
