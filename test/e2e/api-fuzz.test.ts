@@ -65,6 +65,7 @@ async function population(): Promise<Record<string, string>> {
   const made = async (path: string, body: object) => await api.request<Record<string, string>>("POST", path, body);
   const webhook = await made("/tailnet/-/webhooks", { endpointUrl: "https://example.com/endpoint" });
   const posture = await made("/tailnet/-/posture/integrations", { provider: "falcon", clientSecret: "secret" });
+  const issuer = await made("/tailnet/-/issuers", { issuer: "https://issuer.example.com" });
   await api.request("PUT", "/tailnet/-/services/svc:web", { name: "svc:web", ports: ["tcp:443"], tags: ["tag:web"] });
   return {
     ...PATH_EXAMPLES,
@@ -72,6 +73,7 @@ async function population(): Promise<Record<string, string>> {
     keyId: key.id,
     endpointId: webhook.endpointId ?? "",
     integrationId: posture.id ?? "",
+    issuerId: issuer.id ?? "",
   };
 }
 
@@ -86,6 +88,7 @@ const ENDING = [
   "deleteVipService",
   "deleteWebhook",
   "deletePostureIntegration",
+  "deleteIssuer",
 ];
 
 it("answers whatever the description permits, and what it does not, as described and never with a failure", async () => {

@@ -245,6 +245,9 @@ describe("the table of operations", () => {
         "createUserInvites",
         "deleteUserInvite",
         "resendUserInvite",
+        "createIssuer",
+        "updateIssuer",
+        "deleteIssuer",
         "exportTailnet",
         "importTailnet",
       ].includes(operation);

@@ -184,6 +184,8 @@ export const CREDENTIAL_MAX_TEXT = 1_024;
 /** Characters of a form that asks for an access token, and of the key set of an issuer. */
 export const TOKEN_FORM_MAX = 64 << 10;
 export const JWKS_MAX = 256 << 10;
+/** Issuers whose keys are set through the API. */
+export const ISSUERS_MAX = 100;
 
 /** Services of a tailnet; each adds two addresses, two DNS records and, on hosts, two routes. */
 export const SERVICES_MAX = 1_000;

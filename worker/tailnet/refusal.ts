@@ -16,7 +16,8 @@ type NamedThing =
   | "log stream"
   | "external id"
   | "posture integration"
-  | "invite";
+  | "invite"
+  | "issuer";
 
 /** A refusal; a `switch` over `reason` is exhaustive. */
 export type Refusal =

@@ -71,7 +71,10 @@ export function exampleCall(endpoint: Endpoint, token: string): Call {
 }
 
 const EXAMPLE = PATH_EXAMPLES as Readonly<
-  Record<"deviceId" | "userId" | "keyId" | "endpointId" | "integrationId" | "userInviteId" | "externalId", string>
+  Record<
+    "deviceId" | "userId" | "keyId" | "issuerId" | "endpointId" | "integrationId" | "userInviteId" | "externalId",
+    string
+  >
 >;
 
 /**
@@ -96,7 +99,9 @@ export async function seedExamples(): Promise<void> {
       node: node(1, { stableId: EXAMPLE.deviceId, tags: ["tag:ci"], isAuthorized: false, attributes }),
     },
     { type: "credential-put", credential: CLIENT },
-    ...[...SERVICES, ...INTEGRATIONS, ...INVITES].map((each) => ({ type: "record-put", ...each }) as RecordPut),
+    ...[...SERVICES, ...INTEGRATIONS, ...ISSUERS, ...INVITES].map(
+      (each) => ({ type: "record-put", ...each }) as RecordPut,
+    ),
   );
 }
 
@@ -163,6 +168,16 @@ const INTEGRATIONS: readonly Configured[] = [
       destination: "splunk",
       settings: { url: "https://example.invalid/collector", compressionFormat: "none" },
       secrets: { token: "secret" },
+    },
+  },
+];
+
+const ISSUERS: readonly Configured[] = [
+  {
+    collection: "issuers",
+    record: {
+      ...{ id: EXAMPLE.issuerId, issuer: "https://issuer.example", publishers: [], keysLifetimeMs: 86_400_000 },
+      ...{ jwks: null, createdAt: NOW, keysChangedAt: null, keysConfirmedAt: null },
     },
   },
 ];

@@ -40,6 +40,10 @@ const READING = {
     listUserInvites: ["GET", "/tailnet/-/user-invites"],
     getUserInvite: ["GET", "/user-invites/1"],
   },
+  issuers: {
+    listIssuers: ["GET", "/tailnet/-/issuers"],
+    getIssuer: ["GET", "/tailnet/-/issuers/iUnknownCNTRL"],
+  },
   services: {
     listVipServices: ["GET", "/tailnet/-/vip-services"],
     getVipService: ["GET", "/tailnet/-/vip-services/svc:unknown"],
@@ -86,6 +90,12 @@ const WRITING = {
     deleteService: ["DELETE", "/tailnet/-/services/svc:unknown"],
     setServiceApproval: ["POST", "/tailnet/-/services/svc:unknown/device/1/approved", { approved: true }],
   },
+  federated_keys: {
+    createIssuer: ["POST", "/tailnet/-/issuers", { issuer: "x" }],
+    updateIssuer: ["PATCH", "/tailnet/-/issuers/iUnknownCNTRL", NOTHING],
+    deleteIssuer: ["DELETE", "/tailnet/-/issuers/iUnknownCNTRL"],
+  },
+  issuer_keys: { setIssuerKeys: ["PUT", "/tailnet/-/issuers/iUnknownCNTRL/keys", { keys: [{ kty: "EC" }] }] },
   settings: { updateTailnetSettings: ["PATCH", "/tailnet/-/settings", NOTHING] },
   account_settings: {
     updateContact: ["PATCH", "/tailnet/-/contacts/unknown", { email: "a@example.com" }],
@@ -105,6 +115,7 @@ export const RESOURCE_REQUESTS = {
   ...READING.account_settings,
   ...READING.feature_settings,
   ...READING.services,
+  ...READING.issuers,
   ...READING.users,
   ...READING.log_streaming,
   ...READING.webhooks,
@@ -115,6 +126,8 @@ export const RESOURCE_REQUESTS = {
   ...WRITING.account_settings,
   ...WRITING.feature_settings,
   ...WRITING.services,
+  ...WRITING.federated_keys,
+  ...WRITING.issuer_keys,
   ...WRITING.users,
   ...WRITING.log_streaming,
   ...WRITING.webhooks,
@@ -127,7 +140,9 @@ const needing = (need: readonly string[], group: object) => Object.keys(group).m
 /** The scopes of which any one admits to each request; none: any token (api-v2.md 1.6). */
 export const RESOURCE_NEEDS = Object.fromEntries([
   ["getTailnetSettings", []],
-  ...Object.entries(READING).flatMap(([scope, group]) => needing([`${scope}:read`], group)),
+  ...Object.entries(READING).flatMap(([scope, group]) =>
+    needing(scope === "issuers" ? ["federated_keys:read", "issuer_keys:read"] : [`${scope}:read`], group),
+  ),
   ...Object.entries(WRITING).flatMap(([scope, group]) =>
     needing(
       scope === "settings" ? ["policy_file", "feature_settings", "logs:network", "networking_settings"] : [scope],

@@ -7,6 +7,7 @@ import { Attributes } from "./attributes.ts";
 import { Credentials } from "./credentials.ts";
 import { Devices } from "./devices.ts";
 import { Dns } from "./dns.ts";
+import { Issuers } from "./issuers.ts";
 import { Keys } from "./keys.ts";
 import { LogStreams } from "./log-streams.ts";
 import { Logging } from "./logging.ts";
@@ -27,6 +28,7 @@ const RESOURCES = {
   credentials: Credentials,
   devices: Devices,
   dns: Dns,
+  issuers: Issuers,
   keys: Keys,
   logging: Logging,
   logStreams: LogStreams,

@@ -3,6 +3,7 @@
 import type { Outcome } from "../../runtime/tailnet-runtime.ts";
 import { refused } from "../../tailnet/change.ts";
 import { issueAccessToken, type TokenRequest } from "../../tailnet/commands/credentials/issue-access-token.ts";
+import type { Issuer } from "../../tailnet/entities/configuration/issuer.ts";
 import { matchesHash, splitToken } from "../../tailnet/entities/secret-token.ts";
 import type { Federation, TrustCredential } from "../../tailnet/entities/trust-credential.ts";
 import { bareKeyId } from "./keys.ts";
@@ -15,10 +16,13 @@ export interface IssuedToken {
   readonly lifetimeSeconds: number;
 }
 
-/** A federated identity, with the version of its rules that a token is checked by. */
+/** A federated identity, with all that a token is checked by. */
 export interface FederatedIdentity {
   readonly federation: Federation;
-  readonly updatedAt: number | null;
+  /** The issuer, if its keys are given to this server; null: they are pinned to the identity, or published. */
+  readonly issuer: Issuer | null;
+  /** Differs once a token might be judged otherwise. */
+  readonly version: string;
 }
 
 /** OAuth clients and federated identities at the token endpoints. */
@@ -42,15 +46,19 @@ export class Credentials {
   federatedIdentity(clientId: string): FederatedIdentity | null {
     const credential = this.#context.tailnet.credentials.get(bareKeyId(this.#context.tailnetId, clientId));
     if (credential?.federation == null || credential.revokedAt !== null) return null;
-    return { federation: credential.federation, updatedAt: credential.updatedAt };
+    const { federation, updatedAt } = credential;
+    const issuers = [...this.#context.tailnet.records.issuers.values()];
+    const issuer = federation.jwks === null ? issuers.find((known) => known.issuer === federation.issuer) : undefined;
+    const version = JSON.stringify([updatedAt, issuer?.id, issuer?.keysChangedAt, issuer?.keysLifetimeMs]);
+    return { federation, issuer: issuer ?? null, version };
   }
 
-  /** Gives a federated identity a token for `subject`, if its rules are still those of `updatedAt`; null: they are not. */
-  tokenForSubject(clientId: string, updatedAt: number | null, subject: string): Outcome<IssuedToken> | null {
+  /** Gives a federated identity a token for `subject`, if its rules are still those of `version`; null: they are not. */
+  tokenForSubject(clientId: string, version: string, subject: string): Outcome<IssuedToken> | null {
     const id = bareKeyId(this.#context.tailnetId, clientId);
     const identity = this.federatedIdentity(id);
     const credential = this.#context.tailnet.credentials.get(id);
-    if (identity === null || credential === undefined || identity.updatedAt !== updatedAt) return null;
+    if (identity === null || credential === undefined || identity.version !== version) return null;
     const description = `${subject} of ${identity.federation.issuer}`;
     return this.#issue(credential, { scopes: [], tags: [], description });
   }

@@ -1,5 +1,8 @@
 // Configured records in the audit log. Secrets are left out by naming what goes in.
+
 import type { Collections, RecordPut, RecordRemoved, Records } from "../entities/configuration/collections.ts";
+import { keyIdsOf } from "../entities/configuration/issuer.ts";
+import { hashSecret } from "../entities/secret-token.ts";
 import type { AuditEntry, AuditTarget } from "./audit-event.ts";
 
 /** A record as the log shows it; undefined for what nodes report by themselves. */
@@ -35,6 +38,16 @@ const DESCRIBE: Describe = {
     target: tailnet(id, provider, "POSTURE_INTEGRATION"),
     summary: { provider, cloudId, clientId, tenantId },
   }),
+  issuers: ({ id, ...issuer }) => ({
+    target: tailnet(id, issuer.issuer, "IDENTITY_ISSUER"),
+    summary: {
+      issuer: issuer.issuer,
+      publishers: issuer.publishers,
+      keysLifetimeSeconds: issuer.keysLifetimeMs / 1000,
+      keyIds: keyIdsOf({ id, ...issuer }),
+      keysSha256: issuer.jwks === null ? "" : hashSecret(issuer.jwks),
+    },
+  }),
   "user-invites": ({ id, email, role }) => ({
     target: { id, name: email, type: "INVITE", property: "TAILNET_INVITE" },
     summary: { role, ...(email !== "" && { email }) },
@@ -51,6 +64,7 @@ export function recordEntries(records: Records, { collection, record }: RecordPu
   if (JSON.stringify(before) !== JSON.stringify(after.summary)) {
     return [{ target: after.target, action: "UPDATE", before, after: after.summary }];
   }
+  if (collection === "issuers") return []; // it has no secret: its keys were confirmed
   return [{ target: { ...after.target, property: "SECRET" }, action: "UPDATE" }];
 }
 

@@ -14,6 +14,7 @@ export const SCOPE_NAMES = [
   "dns",
   "feature_settings",
   "federated_keys",
+  "issuer_keys", // an extension: to set the keys of issuers that name the credential
   "log_streaming",
   "logs:configuration",
   "logs:network",

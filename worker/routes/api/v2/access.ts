@@ -53,6 +53,13 @@ export const OPERATIONS = {
   replaceKey: ["oauth_keys", "federated_keys"],
   deleteKey: AUTHENTICATED,
 
+  listIssuers: ["federated_keys:read", "issuer_keys:read"],
+  getIssuer: ["federated_keys:read", "issuer_keys:read"],
+  createIssuer: ["federated_keys"],
+  updateIssuer: ["federated_keys"],
+  deleteIssuer: ["federated_keys"],
+  setIssuerKeys: ["issuer_keys"],
+
   listUsers: ["users:read"],
   getUser: ["users:read"],
   setUserRole: ["users"],
@@ -124,8 +131,15 @@ export const OPERATIONS = {
   deletePostureIntegration: ["feature_settings"],
 } as const satisfies Record<string, typeof PUBLIC | typeof AUTHENTICATED | readonly [Permission, ...Permission[]]>;
 
-/** What users alone may do: a program can not vouch for a person (api-v2.md 2.10). */
-const USERS_ALONE: readonly string[] = ["createUserInvites", "deleteUserInvite", "resendUserInvite"];
+/** What users alone may do: a program can not vouch for a person (api-v2.md 2.10), nor say who speaks for an issuer. */
+const USERS_ALONE: readonly string[] = [
+  "createUserInvites",
+  "deleteUserInvite",
+  "resendUserInvite",
+  "createIssuer",
+  "updateIssuer",
+  "deleteIssuer",
+];
 
 /** What the owner alone may do: the file that is moved is the tailnet itself. */
 const OWNER_ALONE: readonly string[] = ["exportTailnet", "importTailnet"];

@@ -17,6 +17,7 @@ import { logStreamRoutes } from "./integrations/log-streams.ts";
 import { loggingRoutes } from "./integrations/logging.ts";
 import { postureIntegrationRoutes } from "./integrations/posture-integrations.ts";
 import { webhookRoutes } from "./integrations/webhooks.ts";
+import { issuerRoutes } from "./keys/issuers.ts";
 import { keyRoutes } from "./keys/keys.ts";
 import { leftOutRoutes } from "./left-out.ts";
 import { tokenRoutes } from "./oauth/token.ts";
@@ -68,6 +69,7 @@ apiRoutes.route("/", aclPreviewRoutes);
 apiRoutes.route("/", aclReachRoutes);
 apiRoutes.route("/", aclVersionRoutes);
 apiRoutes.route("/", keyRoutes);
+apiRoutes.route("/", issuerRoutes);
 for (const routes of [
   transferRoutes,
   dnsRoutes,

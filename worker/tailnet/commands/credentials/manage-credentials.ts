@@ -65,6 +65,7 @@ export function replaceCredential(
   if ((before.federation === null) !== (spec.federation === null)) {
     return refused({ reason: "invalid", detail: "keyType can not be changed" });
   }
+  if (context.actor.kind === "credential" && isPublisher(tailnet, id)) return refused({ reason: "forbidden" });
   const problem = problemOf(tailnet, spec, context.actor);
   if (problem !== undefined) return refused(problem);
   const { description, scopes, tags, federation } = spec;
@@ -110,10 +111,22 @@ function federationProblem({ issuer, subject, audience, customClaimRules }: Fede
   if (texts.some((text) => text.length > CREDENTIAL_MAX_TEXT))
     return invalid("issuer, subject, audience or claim rule is too long");
   if (Object.keys(customClaimRules).length > CREDENTIAL_MAX_LIST) return invalid("too many claim rules");
-  if (!/^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(issuer)) return invalid("issuer must be an https URL");
+  const problem = issuerProblem(issuer);
+  if (problem !== undefined) return problem;
   if (subject === "") return invalid("subject is required");
   const reserved = Object.keys(customClaimRules).find((claim) => ["sub", "iss", "aud"].includes(claim));
   return reserved === undefined ? undefined : invalid(`customClaimRules: "${reserved}" has a field of its own`);
+}
+
+/** What is wrong with the name of an issuer. */
+export function issuerProblem(issuer: string): Refusal | undefined {
+  if (issuer.length > CREDENTIAL_MAX_TEXT) return invalid("issuer is too long");
+  return /^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/.test(issuer) ? undefined : invalid("issuer must be an https URL");
+}
+
+/** Whether a credential may set keys of an issuer. One who replaces it could stand in for each subject of that issuer. */
+function isPublisher(tailnet: Tailnet, id: string): boolean {
+  return [...tailnet.records.issuers.values()].some(({ publishers }) => publishers.includes(id));
 }
 
 function invalid(detail: string): Refusal {

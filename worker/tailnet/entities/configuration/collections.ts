@@ -1,5 +1,6 @@
 // What administrators configure beside nodes, users and keys: small collections of records that are read whole and
 // replaced whole. All of them travel through the same two changes and lie in one table, as JSON.
+import type { Issuer } from "./issuer.ts";
 import type { ExternalId, LogStream } from "./log-stream.ts";
 import type { PostureIdentity } from "./posture-identity.ts";
 import type { PostureIntegration } from "./posture-integration.ts";
@@ -17,6 +18,7 @@ export interface Collections {
   readonly "posture-integrations": PostureIntegration;
   readonly "user-invites": UserInvite;
   readonly "posture-identities": PostureIdentity;
+  readonly issuers: Issuer;
 }
 
 /** Name of a collection. */
@@ -50,6 +52,7 @@ export function noRecords(): Records {
     "posture-integrations": new Map(),
     "user-invites": new Map(),
     "posture-identities": new Map(),
+    issuers: new Map(),
   };
 }
 

@@ -16,6 +16,7 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   attributeKey: "custom:tier",
   versionId: "1",
   keyId: "k123456789aCNTRL",
+  issuerId: "iAbCdEfGhIjKCNTRL",
   contactType: "security",
   integrationId: "pAbCdEfGhIjKCNTRL",
   serviceName: "svc:web",
@@ -35,6 +36,19 @@ const POLICY = `{
 /** The beginning of an exported file; docs/move.md has the rest. */
 const TRANSFER =
   '{"format":"flarescale-tailnet","version":1,"exportedAt":"2026-01-02T03:04:05Z","tailnet":"example.com","magicDnsSuffix":"tail.internal"}\n';
+const KEY_SET = {
+  keys: [
+    {
+      kty: "EC",
+      kid: "2026-01",
+      alg: "ES256",
+      use: "sig",
+      crv: "P-256",
+      x: "AfM2Tod_OywHGnLIumhmMbGled_ypAtb8J8XJr8sCSA",
+      y: "SiHm5Mlg6_GyL4LWuOlrD2fb-GfEcvMUadsZvzi81Ng",
+    },
+  ],
+};
 const SERVICE = { name: "svc:web", ports: ["tcp:443"], comment: "The intranet", tags: ["tag:web"] };
 const RANGE = { start: "2026-01-01T00:00:00Z", end: "2026-01-02T00:00:00Z" };
 
@@ -102,6 +116,19 @@ export const EXAMPLES = {
   },
   replaceKey: { body: { keyType: "client", scopes: ["devices:core:read"], description: "inventory" } },
   deleteKey: {},
+  listIssuers: {},
+  getIssuer: {},
+  createIssuer: {
+    body: {
+      issuer: "https://kubernetes.default.svc.cluster.local",
+      publishers: ["k123456789aCNTRL"],
+      keysLifetimeSeconds: 604_800,
+      jwks: KEY_SET,
+    },
+  },
+  updateIssuer: { body: { publishers: ["k123456789aCNTRL"] } },
+  setIssuerKeys: { body: KEY_SET },
+  deleteIssuer: {},
 
   listUsers: { query: { type: "member", role: "all" } },
   getUser: {},

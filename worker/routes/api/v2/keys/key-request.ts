@@ -5,6 +5,7 @@ import type { CredentialSpec } from "../../../../tailnet/commands/credentials/ma
 import type { AuthKeySpec } from "../../../../tailnet/commands/credentials/manage-keys.ts";
 import type { Federation } from "../../../../tailnet/entities/trust-credential.ts";
 import { AUTH_KEY_MAX_SECONDS, type CreateKeyRequest, type ReplaceKeyRequest } from "./key-schema.ts";
+import { keySetText } from "./key-set.ts";
 
 /** The auth key that a request asks for. @throws HTTPException 400 */
 export function authKeySpecOf(request: z.infer<typeof CreateKeyRequest>): AuthKeySpec {
@@ -42,6 +43,6 @@ function federationOf(request: Parameters<typeof credentialSpecOf>[1]): Federati
     subject: request.subject ?? "",
     audience: request.audience ?? "",
     customClaimRules: request.customClaimRules ?? {},
-    jwks: request.jwks ? JSON.stringify(request.jwks) : null,
+    jwks: request.jwks ? keySetText(request.jwks) : null,
   };
 }

@@ -2,8 +2,10 @@
 import { z } from "@hono/zod-openapi";
 import type { KeyRecord } from "../../../../objects/administration/key-record.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
-import { CREDENTIAL_MAX_LIST, JWKS_MAX, NODE_MAX_TAGS } from "../../../../protocol/limits.ts";
+import { CREDENTIAL_MAX_LIST, NODE_MAX_TAGS } from "../../../../protocol/limits.ts";
 import { AUTH_KEY_MAX_MS } from "../../../../tailnet/commands/credentials/manage-keys.ts";
+
+import { GivenKeySet } from "./key-set.ts";
 
 /** Longest life of an auth key, and that of one that asks for none. */
 export const AUTH_KEY_MAX_SECONDS = AUTH_KEY_MAX_MS / 1000;
@@ -25,11 +27,9 @@ const credentialFields = {
   subject: z.string().nullish().openapi({ description: "Pattern; `*` stands for any run of characters." }),
   audience: z.string().nullish().openapi({ description: "Empty: `<API host>/<id of the key>`." }),
   customClaimRules: z.record(z.string(), z.string()).nullish(),
-  jwks: z
-    .object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) })
-    .refine((set) => JSON.stringify(set).length <= JWKS_MAX, "too long")
-    .nullish()
-    .openapi({ description: "Public keys of an issuer that this server can not reach; an addition of flarescale." }),
+  jwks: GivenKeySet.nullish().openapi({
+    description: "Public keys of an issuer that this server can not reach; an addition of flarescale.",
+  }),
 };
 
 // Patterns with classes of Unicode mean different things to different readers of the description, so it tells in words.

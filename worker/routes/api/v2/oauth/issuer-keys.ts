@@ -1,11 +1,11 @@
-// The public keys of issuers: found by OpenID Connect Discovery 1.0 §4 and kept for an hour, or pinned by whoever made the
-// federated identity. An issuer is named by an administrator, yet what its addresses lead to is not trusted: https only,
+// The public keys of issuers: found by OpenID Connect Discovery 1.0 §4 and kept for an hour, pinned by whoever made the
+// federated identity, or given by a program that can reach the issuer (`flarescale issuer-keys`). An issuer is named by an administrator, yet what its addresses lead to is not trusted: https only,
 // no addresses of the inside, no redirects, little, and in little time.
-//
-// SEAM: an issuer that only the agent can reach would be a third source of keys beside these two.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import { concat, fromUtf8 } from "../../../../protocol/bytes.ts";
+import { formatTime } from "../../../../protocol/control/json.ts";
 import { JWKS_MAX } from "../../../../protocol/limits.ts";
+import { type Issuer, keysExpireAt } from "../../../../tailnet/entities/configuration/issuer.ts";
 
 const LIFETIME_MS = 3_600_000;
 /** Time between two fetches because of a key that is not known; a flood of forged tokens costs no more than that. */
@@ -89,6 +89,14 @@ export class IssuerKeys {
 /** Keys that were given with a federated identity. */
 export function pinnedKeys(jwks: string): JWTVerifyGetKey {
   return createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet);
+}
+
+/** Keys that were given for an issuer. @throws Error when there are none, or when nobody has confirmed them for too long */
+export function givenKeys(issuer: Issuer, now: number): JWTVerifyGetKey {
+  const expireAt = keysExpireAt(issuer);
+  if (issuer.jwks === null || expireAt === null) throw new Error("keys of the issuer have not been set yet");
+  if (expireAt > now) return pinnedKeys(issuer.jwks);
+  throw new Error(`keys of the issuer have expired (${formatTime(expireAt)}): nobody has set them again in time`);
 }
 
 /** Whether an address may be asked: https, by a name that is not one of the inside. */

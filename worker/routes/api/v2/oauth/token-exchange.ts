@@ -32,8 +32,8 @@ tokenExchangeRoutes.openapi(exchangeToken, async (c) => {
   const { credentials } = administrationOf(c.env);
   const identity = await credentials.federatedIdentity(clientId);
   if (identity === null) return await answerUnproven(c, "client_id: unknown federated identity");
-  const verified = await verifyIdentityToken(identity.federation, (fields.get("jwt") ?? "").trim(), issuerKeys);
+  const verified = await verifyIdentityToken(identity, (fields.get("jwt") ?? "").trim(), issuerKeys);
   if (!verified.ok) return await answerUnproven(c, verified.problem);
-  const outcome = await credentials.tokenForSubject(clientId, identity.updatedAt, verified.subject);
+  const outcome = await credentials.tokenForSubject(clientId, identity.version, verified.subject);
   return outcome === null ? await answerUnproven(c, "the identity was changed meanwhile") : answerToken(c, outcome);
 });

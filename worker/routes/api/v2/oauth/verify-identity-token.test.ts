@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { JWKS_MAX } from "../../../../protocol/limits.ts";
+import type { Issuer } from "../../../../tailnet/entities/configuration/issuer.ts";
 import type { Federation } from "../../../../tailnet/entities/trust-credential.ts";
 import { IssuerKeys, isOutside } from "./issuer-keys.ts";
 import { verifyIdentityToken } from "./verify-identity-token.ts";
@@ -32,8 +33,12 @@ beforeAll(async () => {
 const sign = async (payload: JWTPayload, { privateKey }: Pair = ours, alg = "ES256") =>
   await new SignJWT(payload).setProtectedHeader({ alg, kid: alg }).sign(privateKey);
 const noKeys = new IssuerKeys(() => Promise.reject(new Error("must not be asked")));
-const verify = async (token: string, federation: Partial<Federation> = {}, keys = noKeys) =>
-  await verifyIdentityToken({ ...pinned, ...federation }, token, keys, new Date(NOW * 1000));
+const verify = async (
+  token: string,
+  federation: Partial<Federation> = {},
+  keys = noKeys,
+  issuer: Issuer | null = null,
+) => await verifyIdentityToken({ federation: { ...pinned, ...federation }, issuer }, token, keys, new Date(NOW * 1000));
 const problem = async (...args: Parameters<typeof verify>) => {
   const result = await verify(...args);
   return result.ok ? "" : result.problem;
@@ -191,5 +196,38 @@ describe("keys that an issuer publishes", () => {
     ["nothing", false],
   ])("may be asked for at %s: %s", (address, isAllowed) => {
     expect(isOutside(address)).toBe(isAllowed);
+  });
+});
+
+describe("keys that are given for an issuer", () => {
+  const unpinned = { jwks: null };
+  const day = 86_400_000;
+  const given = (more: Partial<Issuer> = {}): Issuer => ({
+    ...{ id: "i", issuer: ISSUER, publishers: [], keysLifetimeMs: day, createdAt: 0 },
+    ...{ jwks: JSON.stringify(published), keysChangedAt: 0, keysConfirmedAt: NOW * 1000 - day + 1 },
+    ...more,
+  });
+
+  it("are believed alone: the issuer is never asked", async () => {
+    expect(await verify(await sign(claims), unpinned, noKeys, given())).toMatchObject({ ok: true });
+    expect(await problem(await sign(claims, theirs), unpinned, noKeys, given())).toBe(
+      "jwt: signature or form is invalid",
+    );
+  });
+
+  it("give way to those that are pinned to an identity", async () => {
+    const others = given({ jwks: JSON.stringify({ keys: [] }) });
+    expect(await verify(await sign(claims), {}, noKeys, others)).toMatchObject({ ok: true });
+  });
+
+  it("are not believed before they were set, and once nobody sets them again", async () => {
+    const none = given({ jwks: null, keysConfirmedAt: null });
+    expect(await problem(await sign(claims), unpinned, noKeys, none)).toBe(
+      "jwt: keys of the issuer have not been set yet",
+    );
+    const stale = given({ keysConfirmedAt: NOW * 1000 - day });
+    expect(await problem(await sign(claims), unpinned, noKeys, stale)).toBe(
+      "jwt: keys of the issuer have expired (2027-01-15T08:00:00Z): nobody has set them again in time",
+    );
   });
 });

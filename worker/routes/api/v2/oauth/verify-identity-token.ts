@@ -2,8 +2,9 @@
 // each rule of the identity. Every rule must hold; the problem that is told names the first that does not, never what the
 // rule wants.
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from "jose";
+import type { FederatedIdentity } from "../../../../objects/administration/credentials.ts";
 import { type Federation, matchesPattern } from "../../../../tailnet/entities/trust-credential.ts";
-import { type IssuerKeys, pinnedKeys } from "./issuer-keys.ts";
+import { givenKeys, type IssuerKeys, pinnedKeys } from "./issuer-keys.ts";
 
 /** Asymmetric algorithms alone: with another, a public key could serve as a shared secret. */
 const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
@@ -16,7 +17,7 @@ export type Verification =
 
 /** Verifies a token by the rules of a federated identity. */
 export async function verifyIdentityToken(
-  federation: Federation,
+  { federation, issuer }: Pick<FederatedIdentity, "federation" | "issuer">,
   token: string,
   issuerKeys: IssuerKeys,
   now = new Date(Date.now()),
@@ -26,7 +27,8 @@ export async function verifyIdentityToken(
   if (claimed !== federation.issuer) return problem("jwt: unexpected issuer");
   try {
     // The keys of a foreign issuer are never fetched: its name has been compared before.
-    const keys = federation.jwks === null ? issuerKeys.of(federation.issuer) : pinnedKeys(federation.jwks);
+    const foreign = () => (issuer === null ? issuerKeys.of(federation.issuer) : givenKeys(issuer, now.getTime()));
+    const keys = federation.jwks === null ? foreign() : pinnedKeys(federation.jwks);
     const { payload } = await jwtVerify(token, keys, {
       algorithms: ALGORITHMS,
       issuer: federation.issuer,

@@ -137,6 +137,7 @@ const SCHEMAS = {
       "posture-integrations",
       "user-invites",
       "posture-identities",
+      "issuers",
     ]),
     record: z.looseObject({ id: text }),
   }),
