@@ -27,7 +27,7 @@ describe("flarescale", () => {
     expect((await run("--version")).code).toBe(0);
   });
 
-  it.each(["gateway", "stun", "derp-check", "admin", "doctor", "version"])(
+  it.each(["gateway", "stun", "derp-check", "admin", "issuer-keys", "doctor", "version"])(
     "explains %s with examples and exit codes",
     async (command) => {
       for (const argv of [

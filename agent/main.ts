@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "make a new tailnet that of a file or of a headscale database",
     load: async () => (await import("./transfer/import-command.ts")).importCommand,
   },
+  "issuer-keys": {
+    summary: "give the keys of a private issuer, such as a cluster, to the control server",
+    load: async () => (await import("./issuer-keys/command.ts")).issuerKeysCommand,
+  },
   "derp-restart": {
     summary: "send the clients of our relays away before an interruption, and tell them when to come back",
     load: async () => (await import("./derp-restart/command.ts")).derpRestartCommand,

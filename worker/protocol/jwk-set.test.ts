@@ -1,11 +1,12 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { readKeySet } from "./jwk-set.ts";
 
 type Jwk = Record<string, unknown>;
-const publicJwk = (kind: "rsa" | "ec" | "ed25519", options: object = {}): Jwk => ({
-  ...generateKeyPairSync(kind as never, options as never).publicKey.export({ format: "jwk" }),
-});
+const publicJwk = (kind: "rsa" | "ec" | "ed25519", options: object = {}): Jwk => {
+  const { publicKey } = generateKeyPairSync(kind as never, options as never) as unknown as { publicKey: KeyObject };
+  return { ...publicKey.export({ format: "jwk" }) };
+};
 const rsa = publicJwk("rsa", { modulusLength: 2_048 });
 const ec = publicJwk("ec", { namedCurve: "P-256" });
 
