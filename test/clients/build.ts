@@ -136,16 +136,17 @@ const api: GoModule = {
   ],
 };
 
-/** Upstream's own commands that use nothing but the REST API, and its formatter of policy files. */
+/** Upstream's own commands that use nothing but the REST API, its first client of it, and its formatter of policy files. */
 const apiTools = moduleOf("current", [
   { name: "gitops-pusher", package: "tailscale.com/cmd/gitops-pusher", tags: currentTags },
   { name: "get-authkey", package: "tailscale.com/cmd/get-authkey", tags: currentTags },
+  { name: "first-api-client", package: "./cmd/first-api-client", tags: currentTags },
   { name: "hujson-format", package: "./cmd/hujson-format", tags: currentTags },
 ]);
 
 /** Builds only the programs that drive the REST API, when they are missing, and says where they are. @throws BuildError */
 export async function apiBinaries(): Promise<
-  Record<"apiClient" | "operatorFlows" | "gitopsPusher" | "getAuthkey" | "hujsonFormat", string>
+  Record<"apiClient" | "operatorFlows" | "gitopsPusher" | "getAuthkey" | "firstApiClient" | "hujsonFormat", string>
 > {
   await buildMissing(api);
   await buildMissing(apiTools);
@@ -154,6 +155,7 @@ export async function apiBinaries(): Promise<
     operatorFlows: join(api.binDir, "operator-flows"),
     gitopsPusher: join(apiTools.binDir, "gitops-pusher"),
     getAuthkey: join(apiTools.binDir, "get-authkey"),
+    firstApiClient: join(apiTools.binDir, "first-api-client"),
     hujsonFormat: join(apiTools.binDir, "hujson-format"),
   };
 }

@@ -12,6 +12,7 @@ import { type Environment, execute, type Output } from "./support/command.ts";
 import { type Flarescale, startFlarescale } from "./support/flarescale.ts";
 import { freeLoopbackPort } from "./support/local-http.ts";
 import { scratchDir } from "./support/run.ts";
+import { fetchServerKey, ScriptedNode } from "./support/scripted-node.ts";
 import { Tailscaled } from "./support/tailscaled.ts";
 
 let flarescale: Flarescale;
@@ -54,6 +55,61 @@ it("HuJSON has the canonical form that upstream's formatter makes of it", () => 
     const document = [...documents, ...broken][i] as string;
     expect(formatHuJson(document) ?? null, JSON.stringify(document)).toBe(formatted);
   }
+});
+
+it("the first Go client finds policy file, DNS settings, devices and keys as it expects them", async () => {
+  const node = new ScriptedNode("old", { RoutableIPs: ["10.9.0.0/24"] });
+  const { controlUrl, authKey, apiToken, workerUrl } = flarescale;
+  await node.connect({ url: controlUrl, via: "gateway", serverPublicKey: await fetchServerKey(controlUrl) });
+  await node.register(authKey);
+  node.disconnect();
+  const { nodeId } = await flarescale.api.deviceCalled("old");
+  const env = { FLARESCALE_URL: workerUrl, FLARESCALE_API_TOKEN: apiToken };
+  const { code, stdout } = await runWith(env, [tools.firstApiClient, nodeId]);
+  const lines = stdout.trim().split("\n");
+  const seen = lines.map((text) => JSON.parse(text) as { step: string; saw?: unknown; error?: string });
+  const config = { resolvers: [], fallbackResolvers: [], routes: { "corp.example.com": [{ addr: "192.0.2.54" }] } };
+  const routes = { advertisedRoutes: ["10.9.0.0/24"], enabledRoutes: ["10.9.0.0/24"] };
+  const refusal = 'address "100.64.0.1:22": want: Accept, got: Drop';
+  expect([code, seen.map(({ step, saw, error }) => [step, error ?? saw])]).toEqual([
+    0,
+    [
+      [
+        "policy",
+        {
+          ...{ set: true, read: true, sameTag: true, warnings: [], tagOwners: { "tag:ci": [] } },
+          stale: expect.stringContaining("Status: 412"),
+        },
+      ],
+      ["preview", { user: [{ users: ["*"], ports: ["*:443"], lineNumber: 4, postures: null }], port: 1 }],
+      [
+        "test",
+        {
+          passed: { Status: 0, Message: "", data: null },
+          failed: { Status: 0, Message: "test(s) failed", data: [{ user: "admin@localhost", errors: [refusal] }] },
+        },
+      ],
+      [
+        "DNS",
+        {
+          ...{ ...config, resolvers: [{ addr: "192.0.2.53", useWithExitNode: true }] },
+          ...{ domains: ["corp.example.com"], proxied: true, nameservers: [] },
+        },
+      ],
+      ["DNS in parts", { servers: ["192.0.2.53"], paths: ["corp.example.com"], magic: true }],
+      ["DNS cleared", { ...config, domains: [], proxied: false, nameservers: [] }],
+      ["device", { listed: 1, hostname: "old", advertised: ["10.9.0.0/24"], routes, sameRoutes: true }],
+      ["device deleted", expect.stringContaining("Status: 404")],
+      [
+        "auth key",
+        {
+          create: { reusable: false, ephemeral: false, preauthorized: true, tags: ["tag:ci"] },
+          ...{ secret: true, listed: true, life: "1h0m0s" },
+        },
+      ],
+    ],
+  ]);
+  await flarescale.api.setPolicy(""); // as the other tools find it
 });
 
 describe("gitops-pusher", () => {
