@@ -1,4 +1,4 @@
-// Invites and approval of people through the public API and the page behind an invite's link; endpoints that are left out.
+// Invites and approval of people through the public API and the page behind an invite's link.
 import { beforeAll, describe, expect, it } from "vitest";
 import { api, node, type Person, person, program, seed } from "./support/api.ts";
 import { Browser } from "./support/browser.ts";
@@ -196,29 +196,9 @@ describe("a deleted user", () => {
   });
 });
 
-describe("what is left out", () => {
-  it("says so: a device has no invites, and none can be made", async () => {
+describe("the invites of a device", () => {
+  it("are none", async () => {
     expect((await call("/device/900/device-invites", "GET")).json).toEqual([]);
     expect((await call("/device/999/device-invites", "GET")).status).toBe(404);
-  });
-
-  it.each([
-    ["POST", "/device/900/device-invites"],
-    ["GET", "/device-invites/1"],
-    ["DELETE", "/device-invites/1"],
-    ["POST", "/device-invites/1/resend"],
-    ["POST", "/device-invites/-/accept"],
-    ["GET", "/organizations/-/tailnets"],
-    ["POST", "/organizations/-/tailnets"],
-    ["DELETE", "/tailnet/-"],
-    ["GET", "/tailnet/-/oauth-apps"],
-    ["POST", "/tailnet/-/oauth-apps"],
-    ["PUT", "/tailnet/-/oauth-apps/a1"],
-    ["GET", "/tailnet/-/dns/config"],
-  ])("%s %s", async (method, path) => {
-    expect(await call(path, method)).toMatchObject({
-      status: 501,
-      json: { message: expect.stringMatching(/^not implemented: /) },
-    });
   });
 });
