@@ -19,6 +19,11 @@ const LINES: readonly Line[] = [
     name: "first maps: CPU µs per peer in them",
     from: (f, count, fresh) => (of(f, "first maps of all new nodes: CPU ms") * 1_000) / (fresh * count),
   },
+  {
+    name: "first maps: CPU µs per message, maps and news",
+    from: (f) =>
+      (of(f, "first maps of all new nodes: CPU ms") * 1_000) / of(f, "first maps of all new nodes: messages"),
+  },
   ...["join", "endpoint change", "policy change", "tag change"].map((name): Line => {
     return { name: `${name}: CPU µs per node told`, from: (f, count) => (of(f, `${name}: CPU ms`) * 1_000) / count };
   }),

@@ -54,6 +54,7 @@ async function firstMaps(server: BenchServer, count: number): Promise<Figures> {
     "first maps of all new nodes: ms": maps.ms,
     "first maps of all new nodes: CPU ms": maps.cpu,
     "first maps of all new nodes: bytes per node": maps.bytes / count,
+    "first maps of all new nodes: messages": maps.messages,
   };
 }
 

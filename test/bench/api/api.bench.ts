@@ -5,6 +5,7 @@ import type { BenchServer } from "../bench-server.ts";
 import { startImportedServer } from "../flarescale-server.ts";
 import { startHeadscaleServer } from "../headscale-server.ts";
 import type { Figures, Row, RowOptions } from "../row.ts";
+import { cpuWhenQuiet } from "../server-cost.ts";
 import { type Measured, measureRows } from "../side-by-side.ts";
 import { deviceGet, deviceList, tagChange, tokenForSecret } from "./api-rows.ts";
 import { headscaleRows } from "./devices.ts";
@@ -17,9 +18,18 @@ const COME_ONLINE_MS = 180_000;
 /** The nodes that watch come online, or nothing can be told of them. */
 async function comingOnline(server: BenchServer): Promise<Figures> {
   const urls = [...server.ways.values()].at(-1) ?? [];
+  const before = await cpuWhenQuiet(server.processes);
   const grown = await server.load.run({ op: "grow", urls, count: ONLINE, limitMs: COME_ONLINE_MS });
+  const between = await cpuWhenQuiet(server.processes);
   const maps = await server.load.run({ op: "maps", limitMs: COME_ONLINE_MS });
-  return { "register, and the first map: ms per node": (grown.ms + maps.ms) / ONLINE };
+  const after = await cpuWhenQuiet(server.processes);
+  return {
+    "register: ms per node": grown.ms / ONLINE,
+    "register: CPU ms per node": (between - before) / ONLINE,
+    "first maps: ms per node": maps.ms / ONLINE,
+    "first maps: CPU ms per node": (after - between) / ONLINE,
+    "first maps: bytes per node": maps.bytes / ONLINE,
+  };
 }
 
 async function tagOfOne(server: BenchServer, _count: number, options: RowOptions): Promise<Figures> {
