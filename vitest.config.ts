@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["worker/**/*.test.ts", "db/**/*.test.ts", "agent/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["worker", "db", "agent", "scripts", "test/bench"].map((folder) => `${folder}/**/*.test.ts`),
           testTimeout: 30_000,
         },
       },
