@@ -21,6 +21,9 @@ import { toDnsConfig } from "./to-dns-config.ts";
 import { fullName, type NodeView, toPeer, toSelf, wireUserId } from "./to-node.ts";
 import { toUserProfile } from "./to-user-profile.ts";
 
+/** Behind the peers. Shared, since two bytes cost as much to compress as two thousand. */
+const END: Segment = { isShared: true, text: () => "]}" };
+
 /** A name and its value in JSON, if it has one. */
 type Member = readonly [string, string | undefined];
 
@@ -84,7 +87,7 @@ export class NetmapEncoder {
     ]);
     const head = this.#common.segmentOf(`{${common},`);
     if (runs.length === 0) return [head, own(`${rest}}`)];
-    return [head, own(`${rest},"Peers":[`), ...this.#chunks.cut(runs), own("]}")];
+    return [head, own(`${rest},"Peers":[`), ...this.#chunks.cut(runs), END];
   }
 
   /** What changed for one node; undefined when that is nothing. */

@@ -35,6 +35,19 @@ describe("the peers of one sight", () => {
     expect(encode).toHaveBeenCalledTimes(COUNT + 1);
   });
 
+  it("are not encoded again because their streams came or went within their grace", () => {
+    t.connect(70);
+    const before = list.runsFor(1, encode);
+    encode.mockClear();
+    const record = t.tailnet.nodes.get(70);
+    t.disconnect(70);
+    expect(t.tailnet.nodes.get(70)).not.toBe(record);
+    expect(list.runsFor(1, encode)[1]?.peers).toBe(before[1]?.peers);
+    t.connect(70);
+    expect(list.runsFor(1, encode)[1]?.peers).toBe(before[1]?.peers);
+    expect(encode).not.toHaveBeenCalled();
+  });
+
   it("come in runs that are the same lists for all viewers, but for their own, until a peer looks different", () => {
     const before = list.runsFor(1, encode);
     t.report(70, { OSVersion: "1" }); // another record, which this encoding does not tell apart

@@ -1,7 +1,7 @@
 // The peers of one sight with their JSON, kept from one viewer to the next: who asks pays for the peers whose records have
 // changed since somebody asked last, and a look at each of the others.
 import type { Sight } from "../policy/engine.ts";
-import type { Node, NodeId } from "../tailnet/entities/node.ts";
+import { isSameButForStreams, type Node, type NodeId } from "../tailnet/entities/node.ts";
 import type { Tailnet } from "../tailnet/tailnet.ts";
 import { type PeerRun, runOf } from "./peer-chunks.ts";
 import { wireUserId } from "./to-node.ts";
@@ -59,8 +59,10 @@ export class PeerList {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i] as NodeId;
       const node = id === viewer ? undefined : this.#tailnet.nodes.get(id);
-      if (node === undefined || node === nodes[i]) continue;
+      const known = nodes[i];
+      if (node === undefined || node === known) continue;
       nodes[i] = node;
+      if (known !== undefined && isSameButForStreams(known, node)) continue; // a herd that comes back costs no JSON
       const json = encode(node);
       if (json === run.peers[i]) continue;
       if (!isCopied) run.peers = run.peers.slice();

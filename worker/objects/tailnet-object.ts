@@ -10,7 +10,7 @@ import { readSettings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { relayOf } from "../platform/relays.ts";
-import { fromHex, toHex } from "../protocol/bytes.ts";
+import { fromBase64, fromHex, toHex } from "../protocol/bytes.ts";
 import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
@@ -213,9 +213,5 @@ export class TailnetObject extends DurableObject<Env> {
 function initiationOf(url: URL): Uint8Array | undefined {
   const text = url.searchParams.get("X-Tailscale-Handshake")?.replaceAll(" ", "+");
   if (text === undefined || text === "" || text.length > 4_096) return undefined;
-  try {
-    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
+  return fromBase64(text);
 }

@@ -3,7 +3,7 @@ import type { Policy } from "../policy/parse.ts";
 import type { Change, PolicyVersion } from "./change.ts";
 import { type Effects, noEffects } from "./effects.ts";
 import { type CollectionName, putRecord } from "./entities/configuration/collections.ts";
-import { type Node, type NodeId, takesPart } from "./entities/node.ts";
+import { isSameButForStreams, type Node, type NodeId, takesPart } from "./entities/node.ts";
 import type { Settings } from "./entities/settings.ts";
 import { isBarred, type User } from "./entities/user.ts";
 import { withServices } from "./service-hosts.ts";
@@ -118,6 +118,7 @@ function putNodes(tailnet: Tailnet, given: readonly Node[], effects: Effects): v
     if (before !== null) unindexNode(tailnet, before);
     indexNode(tailnet, node);
     noteNode(effects, node.id, before, node);
+    if (before !== null && isSameButForStreams(before, node)) continue; // nothing that a policy could ask of it
     if (takesPart(node)) taking.push(node);
     else if (before !== null && takesPart(before)) leaving.push(node.id);
   }

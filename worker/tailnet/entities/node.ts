@@ -61,6 +61,14 @@ export function isKeyExpired(node: Node, now: number): boolean {
   return at !== null && at <= now;
 }
 
+/** Tells whether a node's records differ in nothing but when its last map stream ended, which no peer is shown. */
+export function isSameButForStreams(a: Node, b: Node): boolean {
+  for (const name of Object.keys(a) as (keyof Node)[]) {
+    if (a[name] !== b[name] && name !== "disconnectedAt") return false;
+  }
+  return true;
+}
+
 /** Tells whether the node takes part in the tailnet at all: it is authorised and its user is not barred. */
 export function takesPart(node: Node): boolean {
   return node.isAuthorized && !node.isUserBarred;
