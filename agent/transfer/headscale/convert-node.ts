@@ -25,6 +25,7 @@ export function toNodeRecord(row: Row, { stableId, firstUser, isEphemeral }: Nod
   const hostinfo = hostinfoOf(row);
   const label = text(row, "hostname").toLowerCase();
   const discoKey = text(row, "disco_key");
+  const keyExpiresAt = tags.length > 0 ? null : instant(row, "expiry");
   return {
     id: Number(row.id),
     stableId,
@@ -43,8 +44,9 @@ export function toNodeRecord(row: Row, { stableId, firstUser, isEphemeral }: Nod
     homeDerp: preferredDerp(hostinfo),
     capabilityVersion: OLDEST_CAPABILITY_VERSION,
     createdAt: instant(row, "created_at") ?? 0,
-    keyExpiresAt: tags.length > 0 ? null : instant(row, "expiry"),
-    isKeyExpiryDisabled: false,
+    keyExpiresAt,
+    // A person's node always has an expiry here; one that never expired there shall not do so after its next login.
+    isKeyExpiryDisabled: tags.length === 0 && keyExpiresAt === null,
     isAuthorized: true,
     isEphemeral,
     approvedRoutes: routesOf(row),

@@ -13,7 +13,7 @@ import { adoptTailnet, withImporter } from "../../../worker/tailnet/transfer.ts"
 import { convertHeadscale } from "./convert.ts";
 import { readHeadscale } from "./read-database.ts";
 
-const NOW = Date.UTC(2026, 10, 24, 22);
+const NOW = Date.UTC(2026, 10, 30, 22, 30);
 const sql = readFileSync(resolve(import.meta.dirname, "../../../test/golden/headscale/database.sql"), "utf8");
 const options = { noiseKey: `privkey:${"a".repeat(64)}`, owner: "ann", loginDomain: "example.net", now: NOW };
 let folder: string;
@@ -38,29 +38,57 @@ describe("a real database", () => {
     expect(tailnet.users.map(({ id, loginName, role }) => [id, loginName, role])).toEqual([
       [101, "ann@example.com", "owner"],
       [102, "bob@example.net", "member"],
+      [103, "carol@example.org", "member"],
+      [104, "dave.o@example.net", "member"],
     ]);
+    expect(tailnet.users[0]).toMatchObject({ displayName: "Ann A.", profilePicUrl: "https://example.com/a.png" });
     expect(tailnet.nodes.map(({ id, name, userId, tags, ipv4, ipv6 }) => [id, name, userId, tags, ipv4, ipv6])).toEqual(
       [
         [1, "laptop", 101, [], "100.64.0.1", "fd7a:115c:a1e0::1"],
         [2, "bobs-phone", 102, [], "100.64.0.2", "fd7a:115c:a1e0::2"],
         [3, "server", null, ["tag:server"], "100.64.0.3", "fd7a:115c:a1e0::3"],
+        [4, "pod", 102, [], "100.64.0.4", "fd7a:115c:a1e0::4"],
+        [5, "carol-pc", 103, [], "100.64.0.5", "fd7a:115c:a1e0::5"],
+        [6, "laptop2", 101, [], "100.64.0.6", "fd7a:115c:a1e0::6"],
       ],
     );
-    expect(tailnet.nodes.map(({ isNameFixed }) => isNameFixed)).toEqual([false, true, false]);
-    expect(tailnet.nodes[2]?.approvedRoutes).toEqual(["10.3.0.0/16", "10.20.0.0/16"]);
-    expect(tailnet.nodes[0]?.hostinfo).toMatchObject({ Hostname: "laptop", OS: "linux", IPNVersion: "1.102.3" });
-    expect(tailnet.policy.text).toContain('"src": ["group:dev"], "dst": ["tag:server:*", "bob@example.net:22"]');
-    expect(tailnet.policy.text).toContain("// who may what");
-    // Of four keys one was used up.
-    expect(keys.map(({ was }) => was)).toEqual([
-      "hskey-auth-01122f46f8db",
-      "hskey-auth-44de46af2834",
-      "hskey-auth-51485a73a15e",
+    expect(tailnet.nodes.map(({ isNameFixed }) => isNameFixed)).toEqual([false, true, false, false, false, false]);
+    expect(tailnet.nodes.map(({ isEphemeral }) => isEphemeral)).toEqual([false, false, false, true, false, false]);
+    const expired = Date.UTC(2026, 10, 30, 22, 27, 26, 622);
+    expect(
+      tailnet.nodes.map(({ keyExpiresAt, isKeyExpiryDisabled }) => [keyExpiresAt, isKeyExpiryDisabled]).slice(2),
+    ).toEqual([
+      [null, false],
+      [Date.UTC(2027, 4, 29, 22, 27, 8, 411), false],
+      [expired, false],
+      [null, true],
     ]);
-    expect(tailnet.authKeys.map(({ isEphemeral, tags, userId }) => [isEphemeral, tags, userId])).toEqual([
-      [false, [], 101],
-      [false, ["tag:server"], null],
-      [true, [], 102],
+    expect(tailnet.nodes[2]?.approvedRoutes).toEqual(["0.0.0.0/0", "10.3.0.0/16", "10.20.0.0/16", "::/0"]);
+    expect(tailnet.nodes[0]?.hostinfo).toMatchObject({ Hostname: "laptop", OS: "linux", IPNVersion: "1.102.3" });
+    expect(tailnet.policy.text).toContain(
+      '"src": ["group:dev"], "dst": ["tag:server:*", "bob@example.net:22", "db:5432"]',
+    );
+    expect(tailnet.policy.text).toContain("// who may what");
+    expect(tailnet.policy.text).toContain('"src": ["bob@example.net"], "dst": ["ann@example.com:*"]');
+    // Of 13 keys three were used up, and one was expired by hand.
+    expect(keys.map(({ was }) => was.slice("hskey-auth-".length))).toEqual([
+      "1ce27450e779",
+      "96bdf0956915",
+      "7b66453204d6",
+      "7b9a78aec1fb",
+      "8a881f9b5589",
+      "8e2539168a89",
+      "b2d4af8561cb",
+      "fb4eba735d4e",
+      "cb83b793d57e",
+    ]);
+    expect(tailnet.authKeys.slice(0, 6).map((key) => [key.isReusable, key.isEphemeral, key.tags, key.userId])).toEqual([
+      [true, false, [], 101],
+      [false, false, [], 102],
+      [true, false, ["tag:server"], null],
+      [true, true, [], 102],
+      [true, false, ["tag:k8s"], null],
+      [false, false, [], 103],
     ]);
   });
 
