@@ -28,7 +28,10 @@ export default defineConfig({
                 BOOTSTRAP_SECRET: "test-bootstrap-secret",
                 API_REQUESTS_PER_SECOND: "0",
                 DERP_MESH_KEY: "5e".repeat(32),
+                PRIVATE_RECEIVERS: "receiver.lan:8088,10.0.0.5:9000",
               },
+              // Answers in place of private networks, so that a test can tell which way a request took.
+              serviceBindings: { PRIVATE_NETWORK: () => new Response(null, { status: 418 }) },
             },
           }),
         ],

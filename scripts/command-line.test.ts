@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseFolder, parsePort, readJsonFile, UsageError } from "./command-line.ts";
+import { parseFolder, parsePort, readJsonFile, receiverVars, UsageError } from "./command-line.ts";
 
 test.each(["-1", "65536", "80a", "", "1.5", "0x50"])("refuses %j as a port", (value) => {
   expect(() => parsePort("port", value)).toThrow(UsageError);
@@ -17,4 +17,13 @@ test("resolves folders, and refuses an empty name", () => {
 test("refuses a file that is missing or no JSON, and names its option", () => {
   expect(() => readJsonFile("derp-map", "nowhere.json")).toThrow(/--derp-map nowhere.json: /);
   expect(() => readJsonFile("derp-map", "LICENSE")).toThrow(UsageError);
+});
+
+test("takes private receivers, or leaves them to the environment", () => {
+  expect(receiverVars("Splunk.lan:8088, 10.0.0.5:9000")).toEqual({
+    PRIVATE_RECEIVERS: "splunk.lan:8088,10.0.0.5:9000",
+  });
+  expect(receiverVars("")).toEqual({ PRIVATE_RECEIVERS: "" });
+  expect(receiverVars(undefined)).toEqual({});
+  expect(() => receiverVars("splunk.lan")).toThrow(UsageError);
 });

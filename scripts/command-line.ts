@@ -1,6 +1,7 @@
 // Command-line options that `npm start` and `npm run serve` share.
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { parsePrivateReceivers } from "../worker/protocol/private-receivers.ts";
 import { ROOT } from "./worker/wrangler-settings.ts";
 
 /** A mistake on the command line; its message is for the person who typed it. */
@@ -34,6 +35,14 @@ export function readJsonFile(option: string, file: string): string {
   } catch (error) {
     throw new UsageError(`--${option} ${file}: ${(error as Error).message}`);
   }
+}
+
+/** The Worker's variable that `--private-receivers` sets. @throws UsageError */
+export function receiverVars(list: string | undefined): Record<string, string> {
+  if (list === undefined) return {};
+  const receivers = parsePrivateReceivers(list);
+  if (typeof receivers === "string") throw new UsageError(`--private-receivers: ${receivers}`);
+  return { PRIVATE_RECEIVERS: [...receivers].join(",") };
 }
 
 /** Runs a command: its result is the exit code, a mistake of usage exits with 2, any other error with 1. */

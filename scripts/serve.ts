@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { parseFolder, parseOptionalPort, parsePort, runCommand } from "./command-line.ts";
+import { parseFolder, parseOptionalPort, parsePort, receiverVars, runCommand } from "./command-line.ts";
 import { runStack } from "./stack/stack.ts";
 import { openStateFolder, readCredentials } from "./stack/state-folder.ts";
 import { bundleWorker } from "./worker/worker-bundle.ts";
@@ -22,6 +22,9 @@ Usage: npm run serve -- [options]
   --https-port PORT    the gateway's HTTPS port (default 443)
   --stun-port PORT     the gateway's UDP port for STUN (default 3478), or "off"
   --state FOLDER       where everything is kept (default .flarescale in the repository)
+  --private-receivers LIST
+                       hosts in private networks that log streams and webhooks may be sent to, as host:port,
+                       separated by commas (PRIVATE_RECEIVERS in wrangler.toml)
   --print-config       print workerd's configuration and end
   --build FOLDER       write what a workerd elsewhere needs (worker.js, workerd.capnp, flarescale.env) and end
   --help               this text
@@ -42,6 +45,7 @@ const OPTIONS = {
   state: { type: "string", default: ".flarescale" },
   "print-config": { type: "boolean", default: false },
   build: { type: "string" },
+  "private-receivers": { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -68,7 +72,11 @@ await runCommand(async () => {
     hostname: values.hostname,
     workerPort: parsePort("port", values.port),
     gateway: values.gateway ? { httpPort, httpsPort, stunPort } : null,
-    vars: { BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret, ...variablesIn(process.env) },
+    vars: {
+      BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret,
+      ...variablesIn(process.env),
+      ...receiverVars(values["private-receivers"]),
+    },
   };
   return runStack(options, async ({ workerUrl, controlUrl }) => {
     console.error(`flarescale: Worker at ${workerUrl}${values.gateway ? `, gateway at ${controlUrl}` : ""}`);

@@ -2,7 +2,7 @@
 // the first administrator and an auth key, and prints what to type next, or one line of JSON for scripts.
 import { parseArgs } from "node:util";
 import { STUN_PORT } from "../worker/protocol/stun.ts";
-import { parseFolder, parseOptionalPort, parsePort, readJsonFile, runCommand } from "./command-line.ts";
+import { parseFolder, parseOptionalPort, parsePort, readJsonFile, receiverVars, runCommand } from "./command-line.ts";
 import { isFreeUdpPort } from "./stack/address.ts";
 import { administratorToken, createAuthKey } from "./stack/first-administrator.ts";
 import { runStack, type Stack, type StackOptions } from "./stack/stack.ts";
@@ -25,6 +25,9 @@ Usage: npm start -- [options]
   --derp-map FILE      DERP map for the clients, as JSON; without it they relay through this machine's gateway
   --derp-regions FILE  regions that this machine relays for, as JSON (DERP_REGIONS in wrangler.toml); they take the
                        place of the one that it tells clients of by itself
+  --private-receivers LIST
+                       hosts in private networks that log streams and webhooks may be sent to, as host:port,
+                       separated by commas (PRIVATE_RECEIVERS in wrangler.toml)
   --json               print one line of JSON when ready, and nothing else, to standard output:
                        {"controlUrl","workerUrl","apiUrl","authKey","apiToken","pids"}
   --help               this text
@@ -50,6 +53,7 @@ const OPTIONS = {
   "derp-map": { type: "string" },
   "derp-regions": { type: "string" },
   json: { type: "boolean", default: false },
+  "private-receivers": { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -74,6 +78,7 @@ await runCommand(async () => {
       ...variablesIn(process.env),
       BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret,
       ...relayVars(values["derp-map"], values["derp-regions"]),
+      ...receiverVars(values["private-receivers"]),
     },
   };
   return runStack(options, async (stack) => {

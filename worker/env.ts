@@ -7,6 +7,7 @@ import { isJsonObject } from "./protocol/control/json.ts";
 import { BUILT_IN_REGION, type OwnRegion, parseOwnRegions } from "./protocol/control/own-regions.ts";
 import { parseAddress } from "./protocol/ip.ts";
 import { DERP_MIN_RATE, DERP_REGION_RATE } from "./protocol/limits.ts";
+import { type PrivateWorld, parsePrivateReceivers } from "./protocol/private-receivers.ts";
 
 /** Settings of this deployment. URLs have no trailing slash. */
 export interface Settings extends Deployment {
@@ -17,6 +18,8 @@ export interface Settings extends Deployment {
   /** Requests to the API that each credential may make per second, with bursts of five times as many; 0: any number. */
   readonly apiRequestsPerSecond: number;
   readonly relay: RelaySettings;
+  /** What logs and events may be sent to besides public addresses. */
+  readonly privateWorld: PrivateWorld;
   /** Addresses of hosts that clients ask for when their DNS is broken, by name. */
   readonly bootstrapDns: Readonly<Record<string, readonly string[]>>;
 }
@@ -45,6 +48,7 @@ export function readSettings(env: Env): Settings {
     derpMap: readDerpMap(env, relay.regions),
     bootstrapSecret: variable(env, "BOOTSTRAP_SECRET"),
     relay,
+    privateWorld: readPrivateWorld(env),
     bootstrapDns: readBootstrapDns(variable(env, "BOOTSTRAP_DNS")),
     apiRequestsPerSecond: readApiRate(variable(env, "API_REQUESTS_PER_SECOND")),
   };
@@ -81,6 +85,16 @@ export function readRelay(env: Env): RelaySettings {
     clientRate: readRate(env, "DERP_CLIENT_BYTES_PER_SECOND"),
     regionRate: readRate(env, "DERP_REGION_BYTES_PER_SECOND") ?? DERP_REGION_RATE,
   };
+}
+
+/** Plain workerd has a binding to private networks (scripts/worker/workerd-config.ts); Cloudflare has none. */
+function readPrivateWorld(env: Env): PrivateWorld {
+  const receivers = parsePrivateReceivers(variable(env, "PRIVATE_RECEIVERS"));
+  if (typeof receivers === "string") throw new Error(`PRIVATE_RECEIVERS: ${receivers}`);
+  if (receivers.size === 0) return { receivers, network: undefined };
+  const { PRIVATE_NETWORK: network } = env as unknown as { readonly PRIVATE_NETWORK?: Fetcher };
+  if (network === undefined) throw new Error("PRIVATE_RECEIVERS: only plain workerd reaches private networks");
+  return { receivers, network };
 }
 
 function readRegions(text: string): readonly OwnRegion[] {

@@ -32,3 +32,10 @@ test("refuses a Durable Object class without a unique key", () => {
 test("embeds text modules beside the program", () => {
   expect(workerdConfig(settings, "worker.js", ["a.sql"])).toContain('(name = "a.sql", text = embed "a.sql")');
 });
+
+test("opens private networks by one binding alone, and not what is beside them", () => {
+  const config = workerdConfig(settings, "worker.js");
+  expect(config).toContain('(name = "PRIVATE_NETWORK", service = "private-network")');
+  expect(config).toContain('deny = ["unix", "unix-abstract", "169.254.0.0/16", "fe80::/10"]');
+  expect(config).not.toMatch(/globalOutbound|name = "internet"/); // whose default is public addresses
+});

@@ -136,6 +136,18 @@ describe("settings", () => {
     expect((await status()).lastError).toContain("no AWS account");
   });
 
+  it("of the flow log are kept, and its status says that there is none", async () => {
+    const FLOWS = STREAM.replace("configuration", "network");
+    expect((await call(FLOWS, "PUT", SPLUNK)).json).toEqual({});
+    expect((await call(FLOWS, "GET")).json).toMatchObject({ logType: "network", url: SPLUNK.url });
+    expect((await call(`${FLOWS}/status`, "GET")).json).toMatchObject({
+      lastActivity: "0001-01-01T00:00:00Z",
+      lastError: expect.stringContaining("no flow logs"),
+      numTotalRequests: 0,
+    });
+    await call(FLOWS, "DELETE");
+  });
+
   it.each([
     {},
     { destinationType: "file" },
@@ -153,6 +165,13 @@ describe("settings", () => {
     { ...S3, s3SecretAccessKey: "" },
     { ...S3, s3AuthenticationType: "rolearn", s3RoleArn: "role" },
     { ...S3, url: "http://[::1]/" },
+    { ...S3, url: "http://10.0.0.5:9001/" },
+    { ...S3, url: "http://10.0.0.6:9000/" },
+    { ...S3, url: "http://user@10.0.0.5:9000/" },
+    { ...SPLUNK, url: "https://receiver.lan/" },
+    { ...SPLUNK, url: "https://receiver.lan.:8088/" },
+    { ...SPLUNK, url: "https://other.receiver.lan:8088/" },
+    { ...SPLUNK, url: "ftp://receiver.lan:8088/" },
     { destinationType: "gcs", gcsBucket: "b", gcsCredentials: "[1]" },
   ])("refuse %j", async (body) => {
     expect(await set(body)).toMatchObject({ status: 400, json: { message: expect.any(String) } });
@@ -215,7 +234,11 @@ describe("delivery", () => {
   });
 
   it.each([
-    ["elastic", { url: "https://es.example.com/logs-tailnet", user: "me" }, { authorization: `Basic ${btoa("me:t")}` }],
+    [
+      "elastic",
+      { url: "https://es.example.com/logs-tailnet?pipeline=a", user: "me" },
+      { authorization: `Basic ${btoa("me:t")}` },
+    ],
     ["panther", {}, { authorization: "Bearer t" }],
     ["cribl", {}, { authorization: "t" }],
     ["crowdstrike", {}, { authorization: "Bearer t" }],
@@ -229,7 +252,9 @@ describe("delivery", () => {
     const [{ url, body, headers: shown }] = sent as [Sent];
     expect(shown).toMatchObject(headers);
     expect(url).toBe(
-      destinationType === "elastic" ? "https://es.example.com/logs-tailnet/_bulk" : "https://logs.example.com/in",
+      destinationType === "elastic"
+        ? "https://es.example.com/logs-tailnet/_bulk?pipeline=a"
+        : "https://logs.example.com/in",
     );
     const values = destinationType === "datadog" ? JSON.parse(new TextDecoder().decode(body)) : linesOf(body);
     if (destinationType === "elastic")
@@ -288,6 +313,18 @@ describe("delivery", () => {
     await happen("path");
     await ringUntil(() => expect(sent.length).toBeGreaterThan(0));
     expect(sent[0]?.url).toMatch(/^https:\/\/minio\.example\.com:9000\/audit-logs\/tailnet\/.*\.json\.gz$/);
+  });
+
+  it.each([
+    ["by-name", { ...SPLUNK, url: "http://receiver.lan:8088/services/collector/event" }],
+    ["by-address", { ...S3, url: "http://10.0.0.5:9000" }],
+    ["by-number", { ...S3, url: "http://167772165:9000" }], // the same address, as URLs allow to write it
+  ])("to a private receiver that the operator has named (%s) takes the way that leads there", async (how, stream) => {
+    const sent = outside(() => 200);
+    expect((await set(stream)).json).toEqual({});
+    await happen(how);
+    await ringUntil(async () => expect((await status()).lastError).toBe("the endpoint answered 418"));
+    expect(sent).toEqual([]);
   });
 
   it("lets the alarm rest when nobody wants logs", async () => {

@@ -112,6 +112,8 @@ describe("an endpoint", () => {
     { endpointUrl: "https://localhost/" },
     { endpointUrl: "https://metadata.google.internal/" },
     { endpointUrl: "file:///etc/passwd" },
+    { endpointUrl: "https://receiver.lan/" },
+    { endpointUrl: "http://10.0.0.5:9001/" },
     { endpointUrl: "" },
     { subscriptions: ["unknown"] },
     { providerType: "irc" },
@@ -166,6 +168,17 @@ describe("an event", () => {
     await ringUntil(queueIsEmpty);
     expect(sent).toHaveLength(3);
     for (const request of sent.slice(1)) expectSigned(request, secret);
+    await call(one, "DELETE");
+  });
+
+  it("for a private receiver that the operator has named takes the way that leads there", async () => {
+    const sent = outside(() => 200);
+    const { json, status } = await create({ endpointUrl: "http://10.0.0.5:9000/events" });
+    expect(status).toBe(200);
+    const one = `/webhooks/${json.endpointId}`;
+    await call(`${one}/test`, "POST");
+    await ringUntil(async () => expect((await rows())[0]?.attempts).toBe(1)); // which way it went answers 418
+    expect(sent).toEqual([]);
     await call(one, "DELETE");
   });
 

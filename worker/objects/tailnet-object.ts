@@ -179,6 +179,7 @@ export class TailnetObject extends DurableObject<Env> {
       clock: this.#clock,
       kv: this.ctx.storage.kv,
       deployment: this.#settings,
+      privateWorld: this.#settings.privateWorld,
       sessions: () => this.#control.sessions(),
       revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelays(nodeKeys)),
       wake: (waiting) => this.#control.wake(waiting),

@@ -5,6 +5,7 @@ import type { LogStreamStates } from "../../db/log-stream-states.ts";
 import { gzip } from "../platform/gzip.ts";
 import { zstd } from "../platform/zstd.ts";
 import { LOG_BATCH_CHARACTERS, LOG_BATCH_ENTRIES } from "../protocol/limits.ts";
+import type { PrivateWorld } from "../protocol/private-receivers.ts";
 import { toAuditJson } from "../tailnet/audit/audit-entry-json.ts";
 import type { LogStream } from "../tailnet/entities/configuration/log-stream.ts";
 import { type LogEntry, logBody, logRequest, sizeOf, whyUnsendable } from "../tailnet/log-streams/log-request.ts";
@@ -28,9 +29,10 @@ export interface LogStreamingPorts {
   readonly tailnet: Tailnet;
   readonly auditLog: AuditLog;
   readonly states: LogStreamStates;
+  readonly privateWorld: PrivateWorld;
 }
 
-/** The streams of one tailnet. Flow logs have no source here, so that a stream of them carries nothing. */
+/** The streams of one tailnet. Flow logs have no source here; the status of their stream says so (`whyUnsendable`). */
 export class LogStreaming {
   readonly #ports: LogStreamingPorts;
 
@@ -86,7 +88,8 @@ export class LogStreaming {
     const [first] = entries;
     if (first === undefined) return;
     const body = await compress(logBody(stream, entries), stream.settings.compressionFormat);
-    const error = await sendOutside({ ...logRequest(stream, first, body, now), body }, TIMEOUT_MS);
+    const request = { ...logRequest(stream, first, body, now), body };
+    const error = await sendOutside(request, this.#ports.privateWorld, TIMEOUT_MS);
     // Whoever changed the stream meanwhile has the last word on where it stands.
     const present = this.#ports.states.get("configuration");
     if (present === undefined || present.position !== state.position || this.#stream !== stream) return;

@@ -10,6 +10,7 @@ import { NetmapEncoder } from "../mapper/netmap-encoder.ts";
 import { randomBytes } from "../platform/random.ts";
 import { toHex } from "../protocol/bytes.ts";
 import type { NodeKey } from "../protocol/keys.ts";
+import type { PrivateWorld } from "../protocol/private-receivers.ts";
 import { auditChanges } from "../tailnet/audit/audit-changes.ts";
 import type { Change, Decision } from "../tailnet/change.ts";
 import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
@@ -40,6 +41,7 @@ export interface RuntimePorts {
   readonly clock: AlarmClock;
   readonly kv: SyncKvStorage;
   readonly deployment: Deployment;
+  readonly privateWorld: PrivateWorld;
   /** Who is connected. */
   sessions(): SessionIndex;
   /** These node keys are good no longer: relays must let go of their holders. */
@@ -67,8 +69,9 @@ export class TailnetRuntime {
     if (policyFault !== null) console.error(describeFault(policyFault));
     const { auditLog, logStreamStates, webhookQueue: queue } = ports.store;
     const { tailnetName } = ports.deployment;
-    this.#webhooks = new Webhooks({ tailnet: this.tailnet, queue, kv: ports.kv, tailnetName });
-    this.#logStreaming = new LogStreaming({ tailnet: this.tailnet, auditLog, states: logStreamStates });
+    const { kv, privateWorld } = ports;
+    this.#webhooks = new Webhooks({ tailnet: this.tailnet, queue, kv, tailnetName, privateWorld });
+    this.#logStreaming = new LogStreaming({ tailnet: this.tailnet, auditLog, states: logStreamStates, privateWorld });
     this.encoder = new NetmapEncoder(ports.deployment);
     this.deviceTexts = new DeviceTexts(ports.deployment);
     this.#delivery = new Delivery(this.tailnet, {

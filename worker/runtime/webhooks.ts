@@ -1,6 +1,7 @@
 // Webhook events while the tailnet is awake: those of changes, which are queued with them, and those that come by time
 // alone. They leave by the object's alarm (webhook-delivery.ts).
 import type { WebhookMessage, WebhookQueue } from "../../db/webhook-queue.ts";
+import type { PrivateWorld } from "../protocol/private-receivers.ts";
 import type { Change } from "../tailnet/change.ts";
 import { type Actor, loginNameOf } from "../tailnet/entities/actor.ts";
 import { type Webhook, wantsEvent } from "../tailnet/entities/configuration/webhook.ts";
@@ -19,6 +20,7 @@ export interface WebhookPorts {
   readonly queue: WebhookQueue;
   readonly kv: SyncKvStorage;
   readonly tailnetName: string;
+  readonly privateWorld: PrivateWorld;
 }
 
 /** The webhooks of one tailnet. */
@@ -49,13 +51,13 @@ export class Webhooks {
 
   /** Queues the events that time has brought, then starts to deliver what is due. */
   deliver(now: number): Promise<void>[] {
-    const { tailnet, queue, kv } = this.#ports;
+    const { tailnet, queue, kv, privateWorld } = this.#ports;
     const toldUntil = kv.get<number>(TOLD_UNTIL);
     if (toldUntil !== undefined && toldUntil < now) {
       queue.add(this.#messages(keyNotices(tailnet, toldUntil, now), now));
       kv.put(TOLD_UNTIL, now);
     }
-    return deliverWebhooks(queue, tailnet, now);
+    return deliverWebhooks({ queue, tailnet, privateWorld }, now);
   }
 
   /** When there is something to do next; undefined: never. */

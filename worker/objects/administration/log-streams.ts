@@ -47,7 +47,8 @@ export class LogStreams {
 
   /** Sets where a log is streamed to. */
   set(stream: LogStream): Outcome<null> {
-    return this.#context.execute(() => putLogStream(stream));
+    const { receivers } = this.#context.settings.privateWorld;
+    return this.#context.execute(() => putLogStream(stream, receivers));
   }
 
   /** Ends a stream. */

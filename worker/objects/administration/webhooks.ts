@@ -35,7 +35,8 @@ export class Webhooks {
 
   /** Makes an endpoint. */
   create(spec: WebhookSpec): Outcome<Webhook> {
-    return this.#context.execute((tailnet, context) => createWebhook(tailnet, spec, context));
+    const { receivers } = this.#context.settings.privateWorld;
+    return this.#context.execute((tailnet, context) => createWebhook(tailnet, spec, receivers, context));
   }
 
   /** Changes what an endpoint subscribes to. */

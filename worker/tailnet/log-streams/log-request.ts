@@ -63,7 +63,10 @@ const HTTP: Readonly<Record<Exclude<LogDestination, "s3" | "gcs">, { readonly fo
 };
 
 /** Why nothing can be sent to a destination; undefined: something can. */
-export function whyUnsendable({ destination, settings }: LogStream): string | undefined {
+export function whyUnsendable({ id, destination, settings }: LogStream): string | undefined {
+  if (id === "network") {
+    return "this server has no flow logs: nodes send them to a host that is built into them, which it can not change";
+  }
   if (destination === "gcs")
     return "Google Cloud Storage is not supported by this server; its S3-compatible endpoint is";
   if (destination === "s3" && settings.s3AuthenticationType === "rolearn") {
@@ -97,7 +100,7 @@ export function logRequest(stream: LogStream, first: LogEntry, body: Uint8Array,
   const { compressionFormat, url = "", user = "" } = settings;
   return {
     method: "POST",
-    url: destination === "elastic" ? `${url.replace(/\/+$/, "")}/_bulk` : url,
+    url: destination === "elastic" ? bulkUrl(url) : url,
     headers: {
       "content-type": contentType,
       ...(compressionFormat !== "none" && { "content-encoding": compressionFormat }),
@@ -108,6 +111,13 @@ export function logRequest(stream: LogStream, first: LogEntry, body: Uint8Array,
 
 function formOf(destination: LogDestination): Form {
   return destination === "s3" || destination === "gcs" ? LINES : HTTP[destination].form;
+}
+
+/** The bulk interface below a URL, whose query stays: pipelines and other options stand there. */
+function bulkUrl(base: string): string {
+  const url = new URL(base);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/_bulk`;
+  return url.href;
 }
 
 /** `<prefix>2026/01/02/03/04/05-<number>.json`, by the time of the first entry. */

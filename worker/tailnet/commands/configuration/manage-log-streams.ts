@@ -2,15 +2,16 @@
 
 import { toHex } from "../../../protocol/bytes.ts";
 import { EXTERNAL_IDS_MAX, LOG_STREAM_MAX_TEXT } from "../../../protocol/limits.ts";
+import type { PrivateReceivers } from "../../../protocol/private-receivers.ts";
 import { type Change, type Decision, decided, refused } from "../../change.ts";
 import type { ExternalId, LogStream, LogType } from "../../entities/configuration/log-stream.ts";
-import { publicUrlProblem } from "../../entities/configuration/public-url.ts";
+import { receiverUrlProblem } from "../../entities/configuration/receiver-url.ts";
 import type { Tailnet } from "../../tailnet.ts";
 import type { CommandContext } from "../registration/place-node.ts";
 
 /** Sets where a log is streamed to, in place of what was set before. The destination is not asked. */
-export function putLogStream(stream: LogStream): Decision<null> {
-  const problem = problemOf(stream);
+export function putLogStream(stream: LogStream, privateReceivers: PrivateReceivers): Decision<null> {
+  const problem = problemOf(stream, privateReceivers);
   if (problem !== undefined) return refused({ reason: "invalid", detail: problem });
   return decided(null, [{ type: "record-put", collection: "log-streams", record: stream }]);
 }
@@ -39,7 +40,10 @@ export function makeExternalId(
   ]);
 }
 
-function problemOf({ destination, settings, secrets }: LogStream): string | undefined {
+function problemOf(
+  { destination, settings, secrets }: LogStream,
+  privateReceivers: PrivateReceivers,
+): string | undefined {
   for (const [name, value] of Object.entries({ ...settings, ...secrets })) {
     if (JSON.stringify(value).length > LOG_STREAM_MAX_TEXT) return `${name}: too long`;
     if (typeof value === "string" && name !== "gcsCredentials" && /[^\x20-\x7e]/.test(value)) {
@@ -47,7 +51,7 @@ function problemOf({ destination, settings, secrets }: LogStream): string | unde
     }
   }
   if (settings.url !== undefined || !["s3", "gcs"].includes(destination)) {
-    const problem = publicUrlProblem(settings.url ?? "", LOG_STREAM_MAX_TEXT);
+    const problem = receiverUrlProblem(settings.url ?? "", { maxLength: LOG_STREAM_MAX_TEXT, privateReceivers });
     if (problem !== undefined) return `url: ${problem}`;
   }
   if (destination === "s3") return s3Problem({ settings, secrets });

@@ -1,8 +1,9 @@
 // Webhook endpoints: make, change, remove, give a new secret (api-v2.md 2.13).
 import { WEBHOOK_MAX_URL, WEBHOOKS_MAX } from "../../../protocol/limits.ts";
+import type { PrivateReceivers } from "../../../protocol/private-receivers.ts";
 import { type Decision, decided, refused } from "../../change.ts";
 import { loginNameOf } from "../../entities/actor.ts";
-import { publicUrlProblem } from "../../entities/configuration/public-url.ts";
+import { receiverUrlProblem } from "../../entities/configuration/receiver-url.ts";
 import type { Webhook } from "../../entities/configuration/webhook.ts";
 import { randomText } from "../../entities/secret-token.ts";
 import type { Tailnet } from "../../tailnet.ts";
@@ -12,9 +13,15 @@ import type { CommandContext } from "../registration/place-node.ts";
 export type WebhookSpec = Pick<Webhook, "url" | "provider" | "subscriptions">;
 
 /** Makes an endpoint. */
-export function createWebhook(tailnet: Tailnet, spec: WebhookSpec, context: CommandContext): Decision<Webhook> {
+export function createWebhook(
+  tailnet: Tailnet,
+  spec: WebhookSpec,
+  privateReceivers: PrivateReceivers,
+  context: CommandContext,
+): Decision<Webhook> {
   const { now, actor, random } = context;
-  const problem = publicUrlProblem(spec.url, WEBHOOK_MAX_URL, ["80", "443"]);
+  const rules = { maxLength: WEBHOOK_MAX_URL, ports: ["80", "443"], privateReceivers };
+  const problem = receiverUrlProblem(spec.url, rules);
   if (problem !== undefined) return refused({ reason: "invalid", detail: `endpointUrl: ${problem}` });
   if (tailnet.records.webhooks.size >= WEBHOOKS_MAX) {
     return refused({ reason: "invalid", detail: `at most ${WEBHOOKS_MAX} webhooks` });
