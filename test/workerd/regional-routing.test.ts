@@ -1,8 +1,11 @@
 // Regional routing through the public API and over map streams: who is led to which of two routers, and who is told.
-import { beforeAll, expect, it } from "vitest";
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, it, vi } from "vitest";
+import { tailnetFor } from "../../worker/middleware/tailnet-for.ts";
 import type { ControlClient } from "../support/control-client.ts";
 import { api, type Person, person } from "./support/api.ts";
-import { device, evict, join, mapBody, theOwner } from "./support/tailnet.ts";
+import { connect, device, evict, join, mapBody, storedNodes, theOwner } from "./support/tailnet.ts";
 
 type Json = Record<string, unknown>;
 
@@ -90,6 +93,33 @@ it("leads each client to the closest router at once, also after sleep, and tells
     expect(message).not.toHaveProperty("PeersChanged");
     expect(message).not.toHaveProperty("Node");
   }
+});
+
+it("remembers who took over within a region: neither sleep nor the return of another router changes it", async () => {
+  const spare = await joined(934, "west-spare", 902, [SUBNET]);
+  await api(`/device/${spare.id}/routes`, { body: { routes: [SUBNET] }, token: admin.token });
+  west.client.close();
+  await vi.waitFor(async () => {
+    expect((await storedNodes()).find(({ id }) => id === west.id)?.disconnected_at).not.toBeNull();
+  });
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 15_000 });
+  await runDurableObjectAlarm(tailnetFor(env));
+  vi.useRealTimers();
+  await leadsTo(inWest, spare);
+  await evict();
+  const client = await connect(device(west.n));
+  const stream = await client.request("POST", "/machine/map", mapBody(device(west.n)));
+  await client.message(stream, 0);
+  await evict();
+  expect(routerOf(inWest)).toEqual([spare.id]);
+  const again = await connect(device(inWest.n));
+  const fresh = {
+    ...inWest,
+    client: again,
+    stream: await again.request("POST", "/machine/map", mapBody(device(inWest.n))),
+  };
+  await leadsTo(fresh, spare);
+  inWest = fresh;
 });
 
 it("leads all to one router again when it is turned off", async () => {
