@@ -24,6 +24,10 @@ test("keeps objects in memory while they have nothing to do", () => {
   for (const namespace of namespaces) expect(namespace).toContain("preventEviction = true");
 });
 
+test("bounds V8's young generation", () => {
+  expect(workerdConfig(settings, "worker.js")).toContain('v8Flags = ["--max-semi-space-size=4"]');
+});
+
 test("refuses a Durable Object class without a unique key", () => {
   const objects = [{ binding: "NOVELTY", className: "Novelty" }];
   expect(() => workerdConfig({ ...settings, objects }, "worker.js")).toThrow("Novelty");

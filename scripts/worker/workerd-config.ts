@@ -14,6 +14,10 @@ const UNIQUE_KEYS: Readonly<Record<string, string>> = {
   DerpRegionObject: "derp-region-v1",
 };
 
+// V8 lets short-lived garbage grow to 3 × 16 MB before it looks at it, which is most of what a small tailnet's process
+// holds. A quarter of that left 23 to 38 % less memory per node and cost no CPU that could be measured (docs/performance.md).
+const V8_FLAGS = ["--max-semi-space-size=4"];
+
 /** The configuration; `bundle` is the Worker's module and `texts` are the text modules that it imports, if any, all of
  *  them relative to the file that the configuration is written to.
  *  @throws for a Durable Object class that has no unique key yet. */
@@ -53,6 +57,7 @@ const config :Workerd.Config = (
     )),
   ],
   sockets = [(name = ${text(SOCKET_NAME)}, address = "127.0.0.1:8787", http = (), service = "flarescale")],
+  v8Flags = [${V8_FLAGS.map(text).join(", ")}],
 );
 
 const worker :Workerd.Worker = (

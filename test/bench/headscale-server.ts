@@ -26,7 +26,8 @@ export async function startHeadscaleServer(binary: string, loadBinary: string, d
   const config = join(dir, "config.yaml");
   const port = await freeLoopbackPort();
   const url = `http://127.0.0.1:${port}`;
-  writeFileSync(config, configuration(dir, port, await freeLoopbackPort()));
+  const metricsPort = await freeLoopbackPort();
+  writeFileSync(config, configuration(dir, port, metricsPort));
   writeFileSync(join(dir, "derp.yaml"), DERP_MAP);
   const start = async () => {
     const started = new Child({ name: "headscale", command: [binary, "serve", "-c", config], env: { HOME: dir } });
@@ -61,6 +62,7 @@ export async function startHeadscaleServer(binary: string, loadBinary: string, d
     processes,
     ways: new Map([["directly", [url]]]),
     emptyKb: { server: residentKb(processes.server), gateways: 0 },
+    heapKb: () => goHeapKb(`http://127.0.0.1:${metricsPort}`),
     setPolicy: (lastPort) => {
       const policy = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
       return { method: "PUT", url: `${url}/api/v1/policy`, header, body: JSON.stringify({ policy }) };
@@ -80,6 +82,13 @@ export async function startHeadscaleServer(binary: string, loadBinary: string, d
       await child.kill();
     },
   };
+}
+
+/** The Go heap after a collection: objects and the free places between them, no stacks and no code. */
+async function goHeapKb(metrics: string): Promise<number> {
+  for (let n = 0; n < 2; n++) await (await fetch(`${metrics}/debug/gc`)).text(); // finalizers run after the first
+  const text = await (await fetch(`${metrics}/metrics`)).text();
+  return Number(/^go_memstats_heap_inuse_bytes (\S+)$/m.exec(text)?.[1]) / 1_024;
 }
 
 async function clientSecret(api: string, headers: Readonly<Record<string, string>>): Promise<string> {

@@ -10,15 +10,17 @@ import type { BenchServer } from "./bench-server.ts";
 import { startFlarescaleServer } from "./flarescale-server.ts";
 import { benchGatewayAgainstGo } from "./gateway.bench.ts";
 import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
+import { type Empty, emptyCosts, idle, memory } from "./idle/idle-rows.ts";
+import { objectHeaps } from "./idle/object-heap.ts";
 import { benchPolicy } from "./policy/policy.bench.ts";
 import { benchRelay } from "./relay/relay.bench.ts";
 import { type BenchResult, toJson, toText, writeResult } from "./report.ts";
 import type { Figures, RowOptions } from "./row.ts";
-import { idle, memory, ROWS } from "./rows.ts";
+import { ROWS } from "./rows.ts";
 import { machine } from "./server-cost.ts";
 import { type Measured, measureRows, takesPart } from "./side-by-side.ts";
 
-const SETTLE_MS = 2_000;
+const SETTLE_MS = 5_000;
 /** Rows that are measured for all servers at once, after the others. */
 const [IDLE, MEMORY] = ["idle", "memory"] as const;
 /** Rows that make the nodes that all others measure. */
@@ -33,7 +35,7 @@ Usage: npm run bench -- [options]
   --rows NAMES        these alone, separated by commas: ${rowNames().join(", ")}
                       (registering and firstMaps always are: the others need their nodes)
   --repeats N         how often each event is repeated (default 3)
-  --idle-seconds N    length of the idle row (default 47: one keep-alive)
+  --idle-seconds N    length of the idle row (default 94: two keep-alives of ours)
   --no-fleet          leave out the rows with all nodes online
   --no-api            leave out the REST API with 1,000 and 10,000 devices
   --no-relay          leave out the relay against stock derper
@@ -52,7 +54,7 @@ await runCommand(async () => {
       nodes: { type: "string", default: "100,300,1000" },
       rows: { type: "string", default: rowNames().join(",") },
       repeats: { type: "string", default: "3" },
-      "idle-seconds": { type: "string", default: "47" },
+      "idle-seconds": { type: "string", default: "94" },
       fleet: { type: "boolean", default: true },
       api: { type: "boolean", default: true },
       gateway: { type: "boolean", default: true },
@@ -105,8 +107,13 @@ async function run(
   try {
     if (headscale !== undefined) servers.push(await startHeadscaleServer(headscale, binary));
     servers.push(await startFlarescaleServer(binary));
+    await settle();
+    const isSplit = options.rows.has(IDLE) || options.rows.has(MEMORY);
+    const empty = isSplit ? await emptyCosts(servers, options.idleMs) : new Map<BenchServer, Empty>();
     const figures = new Map<number, Measured>();
-    for (const count of counts) figures.set(count, await measure(servers, count, options));
+    for (const count of counts) figures.set(count, await measure(servers, empty, count, options));
+    const heaps = options.rows.has(MEMORY) ? await objectHeaps(binary, counts) : new Map<number, Figures>();
+    for (const [count, { flarescale }] of figures) Object.assign(flarescale, heaps.get(count));
     return figures;
   } finally {
     for (const server of servers) await server.stop();
@@ -114,17 +121,28 @@ async function run(
 }
 
 /** Every row, and what the servers hold and use when nothing happens. */
-async function measure(all: readonly BenchServer[], count: number, options: RowOptions): Promise<Measured> {
+async function measure(
+  all: readonly BenchServer[],
+  empty: ReadonlyMap<BenchServer, Empty>,
+  count: number,
+  options: RowOptions,
+): Promise<Measured> {
   const rows = ROWS.filter(({ name }) => options.rows.has(name));
   const measured = await measureRows(rows, all, count, options);
   const note = ({ name }: BenchServer, some: Figures | undefined) => Object.assign(measured[name] ?? {}, some);
-  await new Promise((done) => setTimeout(done, SETTLE_MS));
+  await settle();
   const left = all.filter(takesPart);
   if (options.rows.has(IDLE)) {
-    for (const [i, some] of (await idle(left, options)).entries()) note(left[i] as BenchServer, some);
+    for (const [i, some] of (await idle(left, empty, count, options.idleMs)).entries())
+      note(left[i] as BenchServer, some);
   }
-  if (options.rows.has(MEMORY)) for (const server of left) note(server, await memory(server, count));
+  if (options.rows.has(MEMORY)) for (const server of left) note(server, await memory(server, empty.get(server), count));
   return measured;
+}
+
+/** Until what happened before has been cleaned up. */
+async function settle(): Promise<void> {
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
 }
 
 async function gatewayByItself(binary: string): Promise<Figures> {

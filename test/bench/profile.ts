@@ -3,20 +3,12 @@
 // end, what is in use when all garbage is gone.
 //
 //   node test/bench/profile.ts [nodes] [folder for .cpuprofile and .heapprofile files]
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { administratorToken, createAuthKey } from "../../scripts/stack/first-administrator.ts";
-import { openStateFolder, readCredentials } from "../../scripts/stack/state-folder.ts";
-import { bundleWorker } from "../../scripts/worker/worker-bundle.ts";
-import { DISK_NAME, SOCKET_NAME, workerdConfig } from "../../scripts/worker/workerd-config.ts";
-import { workerdBinary } from "../../scripts/worker/workerd-process.ts";
-import { readWranglerSettings } from "../../scripts/worker/wrangler-settings.ts";
 import { loadBinary } from "../clients/build.ts";
-import { Child } from "../e2e/support/child.ts";
-import { freeLoopbackPort } from "../e2e/support/local-http.ts";
-import { scratchDir } from "../e2e/support/run.ts";
-import { Load, type LoadCommand } from "./load.ts";
+import { startInspected } from "./idle/inspected-worker.ts";
+import type { LoadCommand } from "./load.ts";
 import { cpuMs, residentKb } from "./server-cost.ts";
 
 const SHOWN = 28;
@@ -45,62 +37,6 @@ const SAMPLING = {
   includeObjectsCollectedByMajorGC: true,
   includeObjectsCollectedByMinorGC: true,
 };
-
-/** The inspector of the Worker's isolate. */
-class Inspector {
-  readonly #socket: WebSocket;
-  #last = 0;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-  }
-
-  static async open(port: number): Promise<Inspector> {
-    const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as { webSocketDebuggerUrl: string }[];
-    const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? "");
-    await new Promise((opened) => socket.addEventListener("open", opened, { once: true }));
-    return new Inspector(socket);
-  }
-
-  async call<T>(method: string, params = {}): Promise<T> {
-    this.#last += 1;
-    const id = this.#last;
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const listener = (event: MessageEvent) => {
-      const message = JSON.parse(String(event.data)) as { id?: number; result: T };
-      if (message.id !== id) return;
-      this.#socket.removeEventListener("message", listener);
-      resolve(message.result);
-    };
-    this.#socket.addEventListener("message", listener);
-    this.#socket.send(JSON.stringify({ id, method, params }));
-    return await promise;
-  }
-}
-
-async function startProfiled() {
-  const folder = openStateFolder(scratchDir("profile"));
-  const settings = readWranglerSettings();
-  const [port, inspectorPort] = [await freeLoopbackPort(), await freeLoopbackPort()];
-  mkdirSync(folder.worker, { recursive: true });
-  await bundleWorker(settings.main, folder.bundle);
-  writeFileSync(folder.config, workerdConfig(settings, "worker.js"));
-  const url = `http://127.0.0.1:${port}`;
-  const command = [
-    ...[workerdBinary(), "serve", `--inspector-addr=127.0.0.1:${inspectorPort}`],
-    ...[`--socket-addr=${SOCKET_NAME}=127.0.0.1:${port}`, `--directory-path=${DISK_NAME}=${folder.worker}`],
-    folder.config,
-  ];
-  const secret = { BOOTSTRAP_SECRET: readCredentials(folder).bootstrapSecret };
-  const env = { ...settings.vars, ...secret, PUBLIC_URL: url, CONTROL_URL: url };
-  const child = new Child({ name: "workerd-profile", command, env });
-  await child.until("answers", async () => (await fetch(`${url}/health`)).ok);
-  const token = await administratorToken(url, folder);
-  const authKey = await createAuthKey(url, token, folder);
-  const { publicKey } = (await (await fetch(`${url}/key?v=142`)).json()) as { publicKey: string };
-  const load = Load.start(await loadBinary(), "load-profile", publicKey, authKey);
-  return { child, load, url, token, inspector: await Inspector.open(inspectorPort) };
-}
 
 function report(name: string, profile: Profile, cpu: number, wall: number): void {
   const self = new Map<number, number>();
@@ -131,7 +67,7 @@ function reportAllocations(head: Allocations): void {
 }
 
 const [count = "300", outFolder] = process.argv.slice(2);
-const { child, load, url, token, inspector } = await startProfiled();
+const { child, load, url, token, inspector } = await startInspected(await loadBinary());
 const profiled = async (name: string, ...commands: LoadCommand[]) => {
   await sleep(300);
   await inspector.call("HeapProfiler.startSampling", SAMPLING);

@@ -1,11 +1,10 @@
 // What is measured, row by row: wall time until the load has seen the effect, CPU time of the server's processes until
 // they are quiet again, and bytes that the nodes received. Less is better in every row.
-import { setTimeout as sleep } from "node:timers/promises";
 import { deviceGet, deviceList, firstTags, tokenForSecret } from "./api/api-rows.ts";
 import type { BenchServer } from "./bench-server.ts";
 import type { LoadCommand, LoadResult } from "./load.ts";
 import type { Figures, Row, RowOptions } from "./row.ts";
-import { cpuMs, cpuWhenQuiet, residentKb } from "./server-cost.ts";
+import { cpuWhenQuiet } from "./server-cost.ts";
 
 /** Rows that are measured for one server after the other. */
 export const ROWS: readonly Row[] = [
@@ -55,18 +54,6 @@ async function firstMaps(server: BenchServer, count: number): Promise<Figures> {
     "first maps of all new nodes: CPU ms": maps.cpu,
     "first maps of all new nodes: bytes per node": maps.bytes / count,
     "first maps of all new nodes: messages": maps.messages,
-  };
-}
-
-/** Memory per node that has its map and nothing to do. */
-export async function memory({ processes, emptyKb }: BenchServer, count: number): Promise<Figures> {
-  const server = residentKb(processes.server);
-  const gateways = residentKb(processes.gateways);
-  const perNode = (server - emptyKb.server) / count;
-  return {
-    "memory: MB of the server": server / 1_024,
-    "memory: KB per idle node, server alone": perNode,
-    "memory: KB per idle node, with its gateway": perNode + (gateways - emptyKb.gateways) / count,
   };
 }
 
@@ -131,16 +118,6 @@ async function reconnecting(server: BenchServer, count: number, { repeats }: Row
     figures[`mass reconnect ${way}: bytes per node`] = median(herds, "bytes") / count;
   }
   return figures;
-}
-
-/** Nobody does anything; all servers at once, since each has processes of its own. */
-export async function idle(servers: readonly BenchServer[], { idleMs }: RowOptions): Promise<Figures[]> {
-  const before = servers.map(({ processes }) => cpuMs([...processes.server, ...processes.gateways]));
-  await sleep(idleMs);
-  return servers.map(({ processes }, i) => {
-    const used = cpuMs([...processes.server, ...processes.gateways]) - (before[i] ?? 0);
-    return { "idle: CPU ms per minute": (used * 60_000) / idleMs };
-  });
 }
 
 function usualWay(server: BenchServer): readonly string[] {
