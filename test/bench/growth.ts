@@ -12,6 +12,10 @@ const LINES: readonly Line[] = [
   { name: "register: CPU ms per new node", from: (f) => of(f, "register: CPU ms per node") },
   { name: "register: messages to others per new node", from: (f) => of(f, "register: messages per node") },
   {
+    name: "register: CPU µs per message, answers and news",
+    from: (f) => (of(f, "register: CPU ms per node") * 1_000) / (of(f, "register: messages per node") + 1),
+  },
+  {
     name: "first maps: CPU ms per new node",
     from: (f, _, fresh) => of(f, "first maps of all new nodes: CPU ms") / fresh,
   },
@@ -44,12 +48,13 @@ const LINES: readonly Line[] = [
   { name: "idle: CPU ms per minute and node", from: (f, count) => of(f, "idle: CPU ms per minute") / count },
 ];
 
-/** Rows of cells: a name, a value for each size, and how much larger the last is than the first. */
+/** Rows of cells: a name, a value for each size, and how much larger the last is than the first; those with values alone. */
 export function growth(figures: ReadonlyMap<number, Figures>): readonly (readonly [string, ...number[]])[] {
   const counts = [...figures.keys()];
-  return LINES.map(({ name, from }) => {
+  return LINES.flatMap(({ name, from }) => {
     const values = counts.map((count, i) => from(figures.get(count) ?? {}, count, count - (counts[i - 1] ?? 0)));
-    return [name, ...values, (values.at(-1) ?? Number.NaN) / (values[0] ?? Number.NaN)];
+    if (!values.some(Number.isFinite)) return [];
+    return [[name, ...values, (values.at(-1) ?? Number.NaN) / (values[0] ?? Number.NaN)]];
   });
 }
 

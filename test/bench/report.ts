@@ -64,7 +64,7 @@ function tableOf(title: string, { flarescale: ours, headscale: theirs, missed, t
     if (other === undefined || !Number.isFinite(other)) {
       return [name, missed.includes(name) ? "> limit" : "–", round(value), "–"];
     }
-    return [name, round(other), round(value), `${round(other / value)} ×`];
+    return [name, round(other), round(value), times(other / value)];
   });
   const head = [title, ...(theirs ? ["headscale"] : []), "flarescale", ...(theirs ? ["better by"] : [])];
   return [markdown(head, rows), ...troubles.map((trouble) => `${trouble}.`)].join("\n\n");
@@ -76,10 +76,7 @@ function growthTable(figures: ReadonlyMap<number, Measured>): string {
   const ends = `${counts.at(-1)} against ${counts[0]}`;
   return markdown(
     ["CPU of the server", ...counts.map((count) => `${count} nodes`), ends],
-    rows.map(([name, ...values]) => [
-      name,
-      ...values.map((value, i) => round(value) + (i === counts.length ? " ×" : "")),
-    ]),
+    rows.map(([name, ...values]) => [name, ...values.slice(0, -1).map(round), times(values.at(-1) ?? Number.NaN)]),
   );
 }
 
@@ -148,6 +145,10 @@ function writeBetween(name: string, table: string): void {
   if (from < 0 || to < from) throw new Error(`${DOCUMENT} has no marks for ${name}`);
   const before = text.slice(0, from + begin.length);
   writeFileSync(DOCUMENT, `${before}\n\n${table}\n\n${text.slice(to)}`);
+}
+
+function times(ratio: number): string {
+  return Number.isFinite(ratio) ? `${round(ratio)} ×` : "–";
 }
 
 /** Three digits that mean something. */
