@@ -22,6 +22,8 @@ export interface BenchServer {
   setTags(id: number, tags: readonly string[]): ApiRequest;
   /** Asks for an access token with a client's secret. */
   requestToken(): ApiRequest;
+  /** Exchanges a token of another issuer for an access token; absent where there is no such call. */
+  readonly exchangeToken?: () => Promise<ApiRequest>;
   deleteDevice(id: number): ApiRequest;
   stop(): Promise<void>;
 }

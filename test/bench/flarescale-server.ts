@@ -7,6 +7,7 @@ import { sendImport } from "../../agent/transfer/rest-api.ts";
 import { type Flarescale, startFlarescale } from "../e2e/support/flarescale.ts";
 import { startGateway } from "../e2e/support/gateway.ts";
 import { freeLoopbackPort } from "../e2e/support/local-http.ts";
+import { federatedIdentity } from "./api/token-exchange.ts";
 import { type BenchServer, deviceCalls } from "./bench-server.ts";
 import { Load } from "./load.ts";
 import { isWorkerd, residentKb } from "./server-cost.ts";
@@ -81,6 +82,7 @@ async function benchServer(
       body: JSON.stringify(withTags(tags)),
     }),
     ...deviceCalls(api, header, client.key),
+    exchangeToken: await federatedIdentity(flarescale.api, api),
     stop: async () => {
       await load.stop();
       for (const { gateway } of gateways) await gateway.kill();

@@ -1,6 +1,6 @@
 // What is measured, row by row: wall time until the load has seen the effect, CPU time of the server's processes until
 // they are quiet again, and bytes that the nodes received. Less is better in every row.
-import { deviceGet, deviceList, firstTags, tokenForSecret } from "./api/api-rows.ts";
+import { deviceGet, deviceList, firstTags, tokenExchange, tokenForSecret } from "./api/api-rows.ts";
 import type { BenchServer } from "./bench-server.ts";
 import type { LoadCommand, LoadResult } from "./load.ts";
 import type { Figures, Row, RowOptions } from "./row.ts";
@@ -16,6 +16,7 @@ export const ROWS: readonly Row[] = [
   deviceList,
   deviceGet,
   tokenForSecret,
+  tokenExchange,
   firstTags,
   reconnecting,
 ];

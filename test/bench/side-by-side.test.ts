@@ -45,6 +45,12 @@ describe("measureRows", () => {
     expect(missed).toEqual(["slow: ms"]);
   });
 
+  it("does not count as missed what headscale does not have", async () => {
+    const own: Row = async ({ name }) => (name === "headscale" ? {} : { "own: ms": 1 });
+    const { missed } = await measureRows([own], servers(), 100, options);
+    expect(missed).toEqual([]);
+  });
+
   it("counts an event as missed of which nobody heard in time, and keeps the server", async () => {
     const all = servers();
     const { missed, troubles } = await measureRows([partlyUntold], all, 300, options);

@@ -29,6 +29,13 @@ export async function tokenForSecret(server: BenchServer, _count: number, option
   return await repeated(server, "token for a secret", server.requestToken(), options.repeats * CALLS_PER_REPEAT);
 }
 
+/** A token for a token of another issuer. */
+export async function tokenExchange(server: BenchServer, _count: number, options: RowOptions): Promise<Figures> {
+  const request = await server.exchangeToken?.();
+  if (request === undefined) return {};
+  return await repeated(server, "token exchange", request, options.repeats * CALLS_PER_REPEAT);
+}
+
 async function repeated(server: BenchServer, name: string, request: ApiRequest, times: number): Promise<Figures> {
   const results: LoadResult[] = [];
   const before = await cpuWhenQuiet(server.processes);

@@ -7,7 +7,7 @@ import { startHeadscaleServer } from "../headscale-server.ts";
 import type { Figures, Row, RowOptions } from "../row.ts";
 import { cpuWhenQuiet } from "../server-cost.ts";
 import { type Measured, measureRows } from "../side-by-side.ts";
-import { deviceGet, deviceList, tagChange, tokenForSecret } from "./api-rows.ts";
+import { deviceGet, deviceList, tagChange, tokenExchange, tokenForSecret } from "./api-rows.ts";
 import { headscaleRows } from "./devices.ts";
 
 /** How many devices there are. */
@@ -37,7 +37,7 @@ async function tagOfOne(server: BenchServer, _count: number, options: RowOptions
 }
 
 /** Calls that need nobody online come first: a server that takes too long to let nodes in has those. */
-const ROWS: readonly Row[] = [deviceList, deviceGet, tokenForSecret, comingOnline, tagOfOne];
+const ROWS: readonly Row[] = [deviceList, deviceGet, tokenForSecret, tokenExchange, comingOnline, tagOfOne];
 
 /** Figures by number of devices. @param headscale its binary; undefined to leave it out */
 export async function benchApi(
