@@ -1,5 +1,5 @@
 // The real Tailscale clients that the end-to-end tests run, built from the public Go modules in current/ and older/;
-// api/ has the official client of the REST API.
+// api/ has the official client of the REST API, receivers/ what log streams are sent to.
 //
 // `node test/clients/build.ts` builds what is missing into test/clients/bin/ and prints the paths as JSON; tests call
 // `clientBinaries()`. current/ pins the newest release that we support, older/ the oldest (capability version 113).
@@ -160,6 +160,24 @@ export async function apiBinaries(): Promise<
   };
 }
 
+/** Receivers of log streams that no one here wrote; they show that what is sent is what the world understands. */
+const receivers: GoModule = {
+  name: "receivers",
+  dir: join(here, "receivers"),
+  binDir: join(here, "bin", "receivers"),
+  stamps: {},
+  targets: [
+    { name: "versitygw", package: "github.com/versity/versitygw/cmd/versitygw" },
+    { name: "victoria-logs", package: "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs" },
+  ],
+};
+
+/** Builds only the receivers of log streams, when they are missing, and says where they are. @throws BuildError */
+export async function receiverBinaries(): Promise<Record<"s3Server" | "logStore", string>> {
+  await buildMissing(receivers);
+  return { s3Server: join(receivers.binDir, "versitygw"), logStore: join(receivers.binDir, "victoria-logs") };
+}
+
 /** OpenTofu, for the Terraform provider's acceptance tests. */
 const openTofu: GoModule = {
   name: "opentofu",
@@ -184,7 +202,9 @@ export async function loadBinary(): Promise<string> {
 
 if (import.meta.main) {
   try {
-    console.log(JSON.stringify({ ...(await clientBinaries()), ...(await apiBinaries()) }, null, 2));
+    console.log(
+      JSON.stringify({ ...(await clientBinaries()), ...(await apiBinaries()), ...(await receiverBinaries()) }, null, 2),
+    );
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     console.error(error.message);
