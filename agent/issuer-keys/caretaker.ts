@@ -1,7 +1,8 @@
 // Looks after the keys of an issuer again and again: what came of it goes to the log and to the metrics, and a failure is
 // tried again sooner.
 import { setTimeout as sleep } from "node:timers/promises";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { collectProcessMetrics } from "../daemon/process-metrics.ts";
 import type { Log } from "../log.ts";
 import { type KeyKeeper, type Round, timeOf } from "./keeper.ts";
 
@@ -32,7 +33,7 @@ export class Caretaker {
     this.#log = log;
     this.#onChange = onChange;
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry });
+    collectProcessMetrics(this.registry);
     this.#rounds = new Counter({
       name: "flarescale_issuer_keys_rounds_total",
       help: "Looks at the issuer by what came of them: set, confirmed, unchanged, failed",

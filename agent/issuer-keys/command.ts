@@ -9,7 +9,7 @@ import {
   parseOrigin,
   UsageError,
 } from "../command-line.ts";
-import { exitOnFailure, nextSignal, openLog } from "../daemon/lifetime.ts";
+import { DAEMON_OPTIONS, exitOnFailure, nextSignal, openLog } from "../daemon/lifetime.ts";
 import { metricsServer, parseListenAddress } from "../daemon/metrics-server.ts";
 import { listen } from "../daemon/open-port.ts";
 import { Caretaker } from "./caretaker.ts";
@@ -50,8 +50,8 @@ const OPTIONS = {
   interval: { type: "string", value: "SECONDS", default: "60", help: "Longest time between two looks at the issuer" },
   once: { type: "boolean", help: "Look once and end" },
   json: { type: "boolean", help: "Print a line of JSON to stdout whenever keys were set or confirmed, or once" },
-  "metrics-listen": { type: "string", value: "ADDR:PORT", help: "Serve /healthz, /readyz and /metrics there" },
-  "log-format": { type: "string", value: "FORMAT", default: "text", help: "text or json; the log goes to stderr" },
+  "metrics-listen": DAEMON_OPTIONS["metrics-listen"],
+  "log-format": DAEMON_OPTIONS["log-format"],
 } as const;
 
 const HELP: CommandHelp = {
