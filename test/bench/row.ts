@@ -23,3 +23,8 @@ export interface RowOptions {
 export function counterpartOf(figures: Figures, name: string): number | undefined {
   return figures[name] ?? figures[name.replace(/ through (one gateway|two gateways):/, " directly:")];
 }
+
+/** The middle one, of an even number the greater of the two in the middle; NaN of none. */
+export function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

@@ -3,7 +3,7 @@
 import { deviceGet, deviceList, firstTags, tokenExchange, tokenForSecret } from "./api/api-rows.ts";
 import type { BenchServer } from "./bench-server.ts";
 import type { LoadCommand, LoadResult } from "./load.ts";
-import type { Figures, Row, RowOptions } from "./row.ts";
+import { type Figures, medianOf, type Row, type RowOptions } from "./row.ts";
 import { cpuWhenQuiet } from "./server-cost.ts";
 
 /** Rows that are measured for one server after the other. */
@@ -161,8 +161,4 @@ function median(results: readonly Timed[], field: keyof Timed): number {
 
 function mean(results: readonly Timed[], field: keyof Timed): number {
   return results.reduce((sum, result) => sum + result[field], 0) / results.length;
-}
-
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -2,7 +2,7 @@
 // server does not have are left out of its column.
 import type { BenchServer } from "../bench-server.ts";
 import type { ApiRequest, LoadResult } from "../load.ts";
-import type { Figures, RowOptions } from "../row.ts";
+import { type Figures, medianOf, type RowOptions } from "../row.ts";
 import { cpuWhenQuiet } from "../server-cost.ts";
 import { TAGS } from "./devices.ts";
 
@@ -73,8 +73,4 @@ export async function tagChange(server: BenchServer, count: number, { repeats }:
 function atLatest(): () => boolean {
   const since = performance.now();
   return () => performance.now() - since > BUDGET_MS;
-}
-
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
