@@ -30,7 +30,8 @@ export type ProtocolErrorCode =
   | "noise-record-corrupt"
   | "noise-counter-exhausted"
   | "http2"
-  | "derp";
+  | "derp"
+  | "trunk";
 
 /** A peer broke a protocol. Thrown by codecs, caught once by the connection that owns the bytes. */
 export class ProtocolError extends Error {
