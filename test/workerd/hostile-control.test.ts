@@ -172,6 +172,18 @@ describe("after the handshake", () => {
     expect((await client.response(await client.request("GET", "/machine/whoami"))).status).toBe(200);
   });
 
+  it("more unfinished things than fit end the connection with ENHANCE_YOUR_CALM, and others are served on", async () => {
+    const { client: other } = await join(device(12), "neighbour");
+    const client = await connect(device(13));
+    for (let i = 0; i < 60 && client.closeCode === undefined; i++) {
+      const path = `/machine/map?${"a".repeat(400)}`;
+      await client.send(client.http2.request("POST", path, undefined, { endStream: false }).bytes);
+    }
+    expect(await closeCode(client)).toBe(1002);
+    expect(client.http2.goAwayCode).toBe(11);
+    expect((await other.response(await other.request("GET", "/machine/whoami"))).status).toBe(200);
+  });
+
   it("malformed bodies are answered with 400 and change nothing", async () => {
     const { client } = await join(device(8), "steady");
     const before = await storedNodes();

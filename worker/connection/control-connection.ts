@@ -1,8 +1,8 @@
-// One control connection at work: bytes from the socket through Noise and HTTP/2 to events, and responses back. Output
-// collects until flush(), which seals it, writes the attachment and only then sends: a nonce can be skipped, never used
+// One control connection at work: bytes from its carrier through Noise and HTTP/2 to events, and responses back. Output
+// collects until flush(), which seals it and has it sent after the state is stored: a nonce can be skipped, never used
 // twice. Whatever the client's windows do not admit goes to the stream buffer, so nothing waits in memory.
 import { concat, EMPTY } from "../protocol/bytes.ts";
-import { Http2ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import { Http2ErrorCode, type ProtocolError } from "../protocol/errors.ts";
 import {
   goAway,
   type Http2Event,
@@ -12,9 +12,10 @@ import {
   sendData,
   sendHeaders,
 } from "../protocol/http2/connection.ts";
-import { ATTACHMENT_MAX, CONNECTION_BODIES_MAX, WEBSOCKET_MAX_SEND } from "../protocol/limits.ts";
+import { CONNECTION_BODIES_MAX } from "../protocol/limits.ts";
 import type { NoiseCrypto } from "../protocol/noise/crypto.ts";
 import { openRecords, sealRecords } from "../protocol/noise/transport.ts";
+import type { Carrier } from "./carrier.ts";
 import type { ConnectionState, RequestStream, StreamState } from "./connection-state.ts";
 import type { StreamBuffer } from "./stream-buffer.ts";
 
@@ -39,20 +40,20 @@ export interface ControlResponse {
 /** A live control connection. */
 export class ControlConnection {
   readonly state: ConnectionState;
-  readonly #socket: WebSocket;
+  readonly #carrier: Carrier;
   readonly #ports: ConnectionPorts;
   /** Plaintext that flush() will seal. */
   #out: Uint8Array[] = [];
   /** Body pieces that arrived since the last flush, by stream. */
   readonly #arrived = new Map<number, Uint8Array[]>();
 
-  constructor(socket: WebSocket, state: ConnectionState, ports: ConnectionPorts) {
-    this.#socket = socket;
+  constructor(carrier: Carrier, state: ConnectionState, ports: ConnectionPorts) {
+    this.#carrier = carrier;
     this.state = state;
     this.#ports = ports;
   }
 
-  /** Takes bytes from the socket. @throws ProtocolError when the peer broke a protocol; then call fail() */
+  /** Takes bytes from the client. @throws ProtocolError when the peer broke a protocol; then call fail() */
   receive(bytes: Uint8Array, now: number): Http2Event[] {
     const events: Http2Event[] = [];
     for (const plaintext of openRecords(this.#ports.crypto, this.state.noise, bytes)) {
@@ -163,54 +164,38 @@ export class ControlConnection {
     }
   }
 
-  /** Stores the state and sends what has collected; on a socket that is closing it goes nowhere. */
+  /** Stores the state and sends what has collected; on a connection that is closing it goes nowhere. */
   flush(): void {
     const out = this.#out;
     this.#out = [];
     if (!this.isOpen) return;
     this.#spillBodies();
     const sealed = out.length === 0 ? EMPTY : sealRecords(this.#ports.crypto, this.state.noise, concat(out));
-    this.#attach();
-    this.#send(sealed);
-  }
-
-  /** Most of what is sent is short, and goes to every listener: a view less for each is worth the question. */
-  #send(sealed: Uint8Array): void {
-    if (sealed.length <= WEBSOCKET_MAX_SEND) {
-      if (sealed.length > 0) this.#socket.send(sealed);
-      return;
-    }
-    for (let at = 0; at < sealed.length; at += WEBSOCKET_MAX_SEND) {
-      this.#socket.send(sealed.subarray(at, at + WEBSOCKET_MAX_SEND));
-    }
+    this.#carrier.send(this.state, sealed);
   }
 
   /** Sends the handshake's response and, in the same message, the first records: what the server says first. */
   greet(response: Uint8Array, greeting: readonly Uint8Array[]): void {
     const records = sealRecords(this.#ports.crypto, this.state.noise, concat(greeting));
-    this.#attach();
-    this.#send(concat([response, records]));
+    this.#carrier.send(this.state, concat([response, records]));
   }
 
-  /** Tells an HTTP/2 peer which rule it broke; the connection is to be closed then. */
-  sendGoAway(error: ProtocolError): void {
-    if (error.code === "http2") goAway(this.state.http2, error.http2, this.#out);
-    this.flush();
-  }
-
-  /** Whether the socket still takes and gives messages. */
+  /** Whether the client can still be heard and told anything. */
   get isOpen(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN;
+    return this.#carrier.isOpen;
   }
 
-  /** Forgets all streams and closes the socket. @returns what the streams were for */
-  close(code: number, reason: string): readonly StreamState[] {
+  /**
+   * Forgets all streams and ends the connection; an HTTP/2 peer that broke a rule is told which.
+   * @returns what the streams were for
+   */
+  close(code: number, reason: string, error?: ProtocolError): readonly StreamState[] {
     const { streams } = this.state;
     for (const stream of [...streams]) this.dropStream(stream.id);
-    if (this.isOpen) {
-      this.#attach();
-      this.#socket.close(code, reason);
-    }
+    if (!this.isOpen) return streams;
+    if (error?.code === "http2") goAway(this.state.http2, error.http2, this.#out);
+    if (error !== undefined) this.flush(); // after the streams are gone, whose number may be what is wrong
+    this.#carrier.close(this.state, code, reason);
     return streams;
   }
 
@@ -245,21 +230,5 @@ export class ControlConnection {
       }
     }
     this.#arrived.clear();
-  }
-
-  #attach(): void {
-    try {
-      this.#socket.serializeAttachment(this.state);
-    } catch (cause) {
-      // Only a peer that fills every buffer at once gets here: its state no longer fits (see ATTACHMENT_MAX).
-      throw new ProtocolError(
-        "http2",
-        `connection state is over ${ATTACHMENT_MAX} bytes`,
-        Http2ErrorCode.ENHANCE_YOUR_CALM,
-        {
-          cause,
-        },
-      );
-    }
   }
 }

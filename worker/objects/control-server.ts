@@ -1,29 +1,25 @@
-// The control connections of one tailnet: accepts sockets, feeds their bytes to the endpoints inside Noise and keeps
-// track of who watches what. Everything that outlives an event is in the sockets' attachments and in SQLite.
+// The control connections of one tailnet: accepts sockets, hands their bytes on and keeps track of who watches what.
+// Everything that outlives an event is in the sockets' attachments and in SQLite.
 
-import type { ConnectionState, MapStream, RequestStream, StreamState } from "../connection/connection-state.ts";
+import type { ConnectionState } from "../connection/connection-state.ts";
 import { ControlConnection } from "../connection/control-connection.ts";
 import { openSession, refuseHandshake } from "../connection/open-session.ts";
 import { SessionIndex, type StreamRef } from "../connection/session-index.ts";
+import { SocketCarrier } from "../connection/socket-carrier.ts";
 import type { StreamBuffer } from "../connection/stream-buffer.ts";
 import { whyUseless } from "../connection/usefulness.ts";
-import { type ControlContext, type ControlReply, text } from "../control/control-endpoint.ts";
-import { bodyLimitOf, dispatch } from "../control/dispatch.ts";
 import { ControlLimits, sourceOf } from "../control/rate-limit.ts";
-import { replyToWaiting } from "../control/waiting.ts";
 import type { Settings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
-import { EMPTY } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { Http2Event } from "../protocol/http2/connection.ts";
 import { WEBSOCKET_MAX_RECEIVE } from "../protocol/limits.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import { keepAliveFrame } from "../runtime/map-frame.ts";
 import type { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
 import type { TokenIssuer } from "../runtime/token-issuer.ts";
-import { connectNode, disconnectNode } from "../tailnet/commands/nodes/presence.ts";
+import { ControlStreams } from "./control-streams.ts";
 
 /** What the server needs from its object. */
 export interface ControlServerPorts {
@@ -42,10 +38,19 @@ export class ControlServer {
   readonly #connections = new Map<string, ControlConnection>();
   readonly #bySocket = new WeakMap<WebSocket, ControlConnection>();
   readonly #limits = new ControlLimits();
+  readonly #streams: ControlStreams;
   #sessions: SessionIndex | undefined;
 
   constructor(ports: ControlServerPorts) {
     this.#ports = ports;
+    this.#streams = new ControlStreams({
+      settings: ports.settings,
+      tokens: ports.tokens,
+      limits: this.#limits,
+      runtime: () => ports.runtime(),
+      sessions: () => this.sessions(),
+      over: ({ state }) => this.#connections.delete(state.id),
+    });
   }
 
   /** Who is connected; read from the sockets' attachments when first asked after a wake. */
@@ -75,9 +80,7 @@ export class ControlServer {
       const session = await openSession(ports, initiation, origin);
       this.#ports.ctx.acceptWebSocket(server);
       const { state, response, greeting } = session;
-      const connection = new ControlConnection(server, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
-      this.#connections.set(state.id, connection);
-      this.#bySocket.set(server, connection);
+      const connection = this.#connect(server, state);
       connection.greet(response, greeting);
       this.#ports.clock.startKeepAlives(state.openedAt);
     } catch (error) {
@@ -99,17 +102,12 @@ export class ControlServer {
     }
     const connection = this.#connectionOf(socket);
     if (!connection.isOpen) return; // what a client sent before it saw our close
-    try {
-      for (const event of connection.receive(new Uint8Array(message), Date.now())) this.#handle(connection, event);
-      connection.flush();
-    } catch (error) {
-      this.#fail(connection, error);
-    }
+    this.#streams.receive(connection, new Uint8Array(message));
   }
 
   /** The socket is gone. */
   closed(socket: WebSocket): void {
-    this.#drop(this.#connectionOf(socket), 1000, "");
+    this.#streams.drop(this.#connectionOf(socket), 1000, "");
     socket.close(); // answers the client's close frame, which a socket that hibernates does not by itself
   }
 
@@ -120,7 +118,7 @@ export class ControlServer {
       const connection = this.#connectionOf(socket);
       const problem = whyUseless(connection.state, now);
       if (problem !== undefined) {
-        this.#drop(connection, 1008, problem);
+        this.#streams.drop(connection, 1008, problem);
         continue;
       }
       const idle = connection.state.streams.filter(({ kind, held }) => kind === "map" && held === undefined);
@@ -131,8 +129,9 @@ export class ControlServer {
 
   /** Lets go of everybody: the tailnet becomes another one. */
   closeAll(): void {
-    for (const socket of this.#ports.ctx.getWebSockets())
-      this.#drop(this.#connectionOf(socket), 1012, "server restarts");
+    for (const socket of this.#ports.ctx.getWebSockets()) {
+      this.#streams.drop(this.#connectionOf(socket), 1012, "server restarts");
+    }
     this.#sessions = undefined;
   }
 
@@ -142,13 +141,8 @@ export class ControlServer {
   }
 
   /** Answers a request that waited for a person; one that has nothing to hear yet goes on waiting. */
-  wake({ connection, stream }: StreamRef): void {
-    const { tailnet } = this.#ports.runtime();
-    const reply = replyToWaiting(tailnet, stream, this.#ports.settings.magicDnsSuffix, Date.now());
-    if (reply === undefined) return;
-    this.sessions().remove({ connection, stream });
-    this.#reply(connection, stream.id, reply);
-    connection.flush();
+  wake(waiting: StreamRef): void {
+    this.#streams.wake(waiting);
   }
 
   /**
@@ -159,155 +153,17 @@ export class ControlServer {
     const known = this.#bySocket.get(socket);
     if (known !== undefined) return known;
     const state = socket.deserializeAttachment() as ConnectionState;
-    const connection =
-      this.#connections.get(state.id) ??
-      new ControlConnection(socket, state, { crypto: noiseCrypto, buffer: this.#ports.buffer });
-    this.#connections.set(state.id, connection);
+    const connection = this.#connections.get(state.id);
+    if (connection === undefined) return this.#connect(socket, state);
     this.#bySocket.set(socket, connection);
     return connection;
   }
 
-  #handle(connection: ControlConnection, event: Http2Event): void {
-    switch (event.type) {
-      case "request": {
-        const { method, path } = event.head;
-        const stream: RequestStream = {
-          kind: "request",
-          id: event.streamId,
-          held: undefined,
-          method,
-          path,
-          limit: bodyLimitOf(path),
-          received: 0,
-          inline: EMPTY,
-          isSpilled: false,
-        };
-        connection.setStream(stream);
-        if (event.endStream) this.#answer(connection, stream);
-        return;
-      }
-      case "data": {
-        const stream = connection.stream(event.streamId);
-        if (stream?.kind !== "request") return;
-        if (!connection.keepBody(stream, event.data)) {
-          this.#reply(connection, stream.id, text(413, "request body too large"));
-          return;
-        }
-        if (event.endStream) this.#answer(connection, stream);
-        return;
-      }
-      case "reset": {
-        const stream = connection.dropStream(event.streamId);
-        if (stream !== undefined) this.#ended(connection, stream);
-        return;
-      }
-      case "writable":
-        connection.drain(event.streamId);
-        return;
-      case "goaway":
-        return;
-    }
-  }
-
-  #answer(connection: ControlConnection, stream: RequestStream): void {
-    const { machineKey, remoteAddress } = connection.state;
-    const request = {
-      method: stream.method,
-      path: stream.path,
-      body: connection.takeBody(stream),
-      machineKey,
-      remoteAddress,
-    };
-    let reply: ControlReply;
-    try {
-      reply = dispatch(request, this.#context(connection));
-    } catch (error) {
-      console.error(`control ${stream.method} ${stream.path} failed:`, error);
-      reply = text(500, "internal error");
-    }
-    this.#reply(connection, stream.id, reply);
-  }
-
-  #reply(connection: ControlConnection, streamId: number, reply: ControlReply): void {
-    switch (reply.kind) {
-      case "response":
-        connection.respond(streamId, reply, Date.now());
-        return;
-      case "wait":
-        this.#park(connection, { kind: "follow-up", id: streamId, held: undefined, pendingId: reply.pendingId });
-        return;
-      case "wait-for-ssh-check":
-        this.#park(connection, { kind: "ssh-check", id: streamId, held: undefined, checkId: reply.checkId });
-        return;
-      case "map-stream": {
-        const { nodeId, nodeKey, omitsPeers, first } = reply;
-        this.#openMap(connection, { kind: "map", id: streamId, held: undefined, nodeId, nodeKey, omitsPeers }, first);
-        return;
-      }
-    }
-  }
-
-  #context(connection: ControlConnection): ControlContext {
-    const { settings, tokens } = this.#ports;
-    const origin = settings.publicUrl || connection.state.publicOrigin;
-    return {
-      runtime: this.#ports.runtime(),
-      deployment: settings,
-      tokens,
-      issuer: origin,
-      now: Date.now(),
-      limits: this.#limits,
-      loginUrl: (pendingId) => `${origin}/a/${pendingId}`,
-      sshCheckUrl: (checkId) => `${origin}/ssh/${checkId}`,
-    };
-  }
-
-  #park(connection: ControlConnection, stream: StreamState): void {
-    connection.setStream(stream);
-    this.sessions().add({ connection, stream });
-  }
-
-  /** Opens a node's map stream in place of older ones; the first message is made after its peers know it is online. */
-  #openMap(connection: ControlConnection, stream: MapStream, first: () => Uint8Array): void {
-    const now = Date.now();
-    const sessions = this.sessions();
-    const runtime = this.#ports.runtime();
-    connection.setStream(stream);
-    connection.openBody(stream.id, 200);
-    runtime.execute({ kind: "node", nodeKey: stream.nodeKey }, (tailnet) => connectNode(tailnet, stream.nodeId, now));
-    for (const older of [...sessions.mapsOf(stream.nodeId)]) {
-      sessions.remove(older);
-      older.connection.endStream(older.stream.id, now);
-      older.connection.flush();
-    }
-    sessions.add({ connection, stream });
-    connection.push(stream.id, first(), now);
-    const node = runtime.tailnet.nodes.get(stream.nodeId);
-    if (node !== undefined) runtime.askNode(node, now);
-  }
-
-  /** A stream was ended by the client or with its socket. */
-  #ended(connection: ControlConnection, stream: StreamState): void {
-    if (stream.kind === "request" || stream.kind === "response") return;
-    const sessions = this.sessions();
-    sessions.remove({ connection, stream });
-    if (stream.kind !== "map" || sessions.mapsOf(stream.nodeId).length > 0) return;
-    const actor = { kind: "node", nodeKey: stream.nodeKey } as const;
-    this.#ports.runtime().execute(actor, (tailnet, { now }) => disconnectNode(tailnet, stream.nodeId, now));
-  }
-
-  #drop(connection: ControlConnection, code: number, reason: string): void {
-    this.#connections.delete(connection.state.id);
-    for (const stream of connection.close(code, reason)) this.#ended(connection, stream);
-  }
-
-  #fail(connection: ControlConnection, error: unknown): void {
-    if (!(error instanceof ProtocolError)) {
-      console.error("control connection failed:", error);
-      this.#drop(connection, 1011, "internal error");
-      return;
-    }
-    connection.sendGoAway(error);
-    this.#drop(connection, 1002, "protocol error");
+  #connect(socket: WebSocket, state: ConnectionState): ControlConnection {
+    const ports = { crypto: noiseCrypto, buffer: this.#ports.buffer };
+    const connection = new ControlConnection(new SocketCarrier(socket), state, ports);
+    this.#connections.set(state.id, connection);
+    this.#bySocket.set(socket, connection);
+    return connection;
   }
 }
