@@ -1,10 +1,24 @@
 import { describe, expect, it } from "vitest";
 import type { Bridge } from "./bridge/bridges.ts";
-import { drainBridges } from "./drain.ts";
+import { type DrainClock, drainBridges } from "./drain.ts";
+
+/** Time that passes while somebody sleeps, and not otherwise. */
+class Clock implements DrainClock {
+  #now = 0;
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number): Promise<void> {
+    this.#now += ms;
+    return Promise.resolve();
+  }
+}
 
 class Standing extends Set<Bridge> {
+  readonly clock = new Clock();
   readonly toldAt: number[] = [];
-  readonly #start = performance.now();
 
   static of(count: number, isStubborn = false): Standing {
     const standing = new Standing();
@@ -14,7 +28,7 @@ class Standing extends Set<Bridge> {
         bufferedBytes: 0,
         beat: () => {},
         drain: () => {
-          standing.toldAt.push(performance.now() - standing.#start);
+          standing.toldAt.push(standing.clock.now());
           if (!isStubborn) standing.delete(bridge);
         },
       };
@@ -25,31 +39,40 @@ class Standing extends Set<Bridge> {
 }
 
 describe("drainBridges", () => {
-  it("spreads the ends over the time", async () => {
+  it("spreads the ends over four fifths of the time", async () => {
     const standing = Standing.of(100);
-    await drainBridges(standing, 1);
+    await drainBridges(standing, 1, standing.clock);
     expect(standing.toldAt).toHaveLength(100);
-    expect(standing.toldAt.filter((at) => at < 400).length).toBeGreaterThan(25);
-    expect(standing.toldAt.filter((at) => at > 400).length).toBeGreaterThan(25);
+    // One step of 50 ms after another, a sixteenth of them each.
+    for (let at = 0; at < 800; at += 50) {
+      const told = standing.toldAt.filter((when) => when <= at).length;
+      expect(Math.abs(told - (100 * (at + 50)) / 800)).toBeLessThanOrEqual(1);
+    }
   });
 
   it("returns at once when nothing stands", async () => {
-    const startedAt = performance.now();
-    await drainBridges(Standing.of(0), 30);
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    const standing = Standing.of(0);
+    await drainBridges(standing, 30, standing.clock);
+    expect(standing.clock.now()).toBe(0);
   });
 
   it("tells every bridge and gives up on stubborn ones when the time is over", async () => {
     const standing = Standing.of(10, true);
-    const startedAt = performance.now();
-    await drainBridges(standing, 0.5);
+    await drainBridges(standing, 0.5, standing.clock);
     expect(standing.toldAt).toHaveLength(10);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(standing.clock.now()).toBe(500);
   });
 
   it("tells all at once when there is no time", async () => {
     const standing = Standing.of(10);
-    await drainBridges(standing, 0);
+    await drainBridges(standing, 0, standing.clock);
     expect(standing.size).toBe(0);
+  });
+
+  it("takes the time of the process unless told otherwise", async () => {
+    const standing = Standing.of(1, true);
+    const startedAt = performance.now();
+    await drainBridges(standing, 0.2);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(200);
   });
 });

@@ -1,19 +1,27 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { DialLimiter } from "./dial-limiter.ts";
 
 const forever = new AbortController().signal;
-const still = { now: () => 0, random: () => 0 };
+const still = { now: () => 0, random: () => 0, sleep: () => Promise.resolve() };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("DialLimiter", () => {
   it("lets a burst pass and then one dial per interval, in order", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const limiter = new DialLimiter(20, 4_000);
     for (let i = 0; i < 20; i++) await limiter.take(forever);
     const startedAt = performance.now();
-    const order: number[] = [];
-    await Promise.all([0, 1, 2, 3].map(async (i) => order.push((await limiter.take(forever)) ? i : -1)));
-    expect(order).toEqual([0, 1, 2, 3]);
-    expect(performance.now() - startedAt).toBeGreaterThan(120);
-    expect(performance.now() - startedAt).toBeLessThan(600);
+    const turns: [number, number][] = [];
+    const dials = [0, 1, 2, 3].map(async (i) => {
+      expect(await limiter.take(forever)).toBe(true);
+      turns.push([i, performance.now() - startedAt]);
+    });
+    await vi.advanceTimersByTimeAsync(1_000);
+    await Promise.all(dials);
+    expect(turns).toEqual([0, 1, 2, 3].map((i) => [i, (i + 1) * 50]));
   });
 
   it("refuses at once what would wait too long", async () => {
@@ -42,21 +50,35 @@ describe("DialLimiter", () => {
 
   it("jitters dials after a collective drop only", async () => {
     let now = 0;
-    const limiter = new DialLimiter(100, 4_000, { now: () => now, random: () => 0.05 });
+    let slept = 0;
+    const sleep = (ms: number) => {
+      slept += ms;
+      return Promise.resolve();
+    };
+    const limiter = new DialLimiter(100, 4_000, { now: () => now, random: () => 0.05, sleep });
     const waitMs = async () => {
-      const startedAt = performance.now();
+      slept = 0;
       await limiter.take(forever);
-      return performance.now() - startedAt;
+      return slept;
     };
     for (let i = 0; i < 9; i++) limiter.noteDrop(0);
-    expect(await waitMs()).toBeLessThan(50); // nine are no crowd
+    expect(await waitMs()).toBe(0); // nine are no crowd
     now = 2_000;
     for (let i = 0; i < 12; i++) limiter.noteDrop(988 - i);
-    expect(await waitMs()).toBeLessThan(50); // twelve of a thousand neither
+    expect(await waitMs()).toBe(0); // twelve of a thousand neither
     now = 4_000;
     for (let i = 0; i < 300; i++) limiter.noteDrop(700 - i);
-    expect(await waitMs()).toBeGreaterThan(90);
+    expect(await waitMs()).toBe(100);
     now = 15_000;
-    expect(await waitMs()).toBeLessThan(50);
+    expect(await waitMs()).toBe(0);
+  });
+
+  it("stops waiting after a collective drop when the client leaves", async () => {
+    const limiter = new DialLimiter(100, 4_000);
+    for (let i = 0; i < 100; i++) limiter.noteDrop(0);
+    const leave = new AbortController();
+    const waiting = limiter.take(leave.signal);
+    leave.abort();
+    await expect(waiting).rejects.toThrow();
   });
 });

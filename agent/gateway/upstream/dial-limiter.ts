@@ -10,11 +10,19 @@ const DROP_SHARE = 0.2;
 const RECOVERY_MS = 10_000;
 const JITTER_MAX_MS = 2_000;
 
-/** What the limiter needs from the world; tests replace it. */
+/** What the limiter needs from the world; tests replace it. Waits use timers of the process. */
 export interface DialTiming {
   now(): number;
   random(): number;
+  /** @throws AbortError when `signal` aborts */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
+
+const REAL_TIME: DialTiming = {
+  now: () => performance.now(),
+  random: Math.random,
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+};
 
 /** First-come first-served token bucket with a bounded queue. */
 export class DialLimiter {
@@ -30,11 +38,7 @@ export class DialLimiter {
   #recoversUntil = Number.NEGATIVE_INFINITY;
 
   /** `perSecond` dials in the long run and at once; those that would wait longer than `maxWaitMs` are refused. */
-  constructor(
-    perSecond: number,
-    maxWaitMs: number,
-    timing: DialTiming = { now: () => performance.now(), random: Math.random },
-  ) {
+  constructor(perSecond: number, maxWaitMs: number, timing: DialTiming = REAL_TIME) {
     this.#perSecond = perSecond;
     this.#queueMax = Math.max(1, (perSecond * maxWaitMs) / 1_000);
     this.#timing = timing;
@@ -50,7 +54,7 @@ export class DialLimiter {
   /** Waits for the turn of one dial; false when the queue is full. @throws AbortError when `signal` aborts */
   async take(signal: AbortSignal): Promise<boolean> {
     if (this.#timing.now() < this.#recoversUntil) {
-      await sleep(this.#timing.random() * JITTER_MAX_MS, undefined, { signal });
+      await this.#timing.sleep(this.#timing.random() * JITTER_MAX_MS, signal);
     }
     signal.throwIfAborted();
     this.#refill();
