@@ -19,16 +19,29 @@ export function reachable(listen: string): string {
   return listen === "::" ? "::1" : listen;
 }
 
-/** The port itself, or a free one in place of 0. It is free when this returns, which is the best that can be had for a
- *  port whose number one process must know before another one takes it. */
-export async function choosePort(listen: string, port: number): Promise<number> {
+/** Ports that no system hands out by itself: Linux does so from 32768 on, others from 49152. */
+const CHOSEN = { first: 20_000, count: 10_000 };
+let next = Math.floor(Math.random() * CHOSEN.count);
+
+/** The port itself, or a free one in place of 0. One process must know its number before another one takes it, which may
+ *  be seconds later; so it is none that meanwhile somebody could get who asks for any, and never the same one twice. */
+export async function choosePort(listen: string, port: number, isFree = isFreeTcpPort): Promise<number> {
   if (port !== 0) return port;
-  const server = net.createServer().listen(0, listen);
-  await once(server, "listening");
-  const chosen = (server.address() as net.AddressInfo).port;
-  server.close();
-  await once(server, "close");
-  return chosen;
+  for (let tries = 0; tries < CHOSEN.count; tries++) {
+    const candidate = CHOSEN.first + (next++ % CHOSEN.count);
+    if (await isFree(listen, candidate)) return candidate;
+  }
+  throw new Error(`no port of ${listen} can be listened on`);
+}
+
+/** Tells whether a TCP port can be listened on. */
+export async function isFreeTcpPort(listen: string, port: number): Promise<boolean> {
+  const server = net.createServer();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once("error", () => resolve(false)).listen(port, listen, () => resolve(true));
+  const isFree = await promise;
+  if (isFree) await once(server.close(), "close");
+  return isFree;
 }
 
 /** Tells whether a UDP port can be listened on. */
@@ -38,6 +51,6 @@ export async function isFreeUdpPort(listen: string, port: number): Promise<boole
   socket.once("error", () => resolve(false));
   socket.bind({ address: listen, port, exclusive: true }, () => resolve(true));
   const isFree = await promise;
-  socket.close();
+  await once(socket.close(), "close");
   return isFree;
 }

@@ -1,8 +1,7 @@
 // HTTP over connections that Node's fetch cannot use: a unix socket, and an HTTP proxy into the tailnet.
-import { createSocket } from "node:dgram";
 import { type IncomingMessage, type RequestOptions, request } from "node:http";
-import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
+import { choosePort, isFreeUdpPort } from "../../../scripts/stack/address.ts";
 
 /** A reply, read to its end. */
 export interface Reply {
@@ -33,21 +32,12 @@ export async function fetchThroughProxy(proxyAddress: string, url: string, timeo
   return replyTo({ host, port, path: url, headers: { Host: new URL(url).host } }, timeoutMs);
 }
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/** A TCP port of 127.0.0.1 that is free, and that nobody gets who asks for any. */
 export async function freeLoopbackPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no address");
-  return address.port;
+  return await choosePort("127.0.0.1", 0);
 }
 
-/** A UDP port on loopback that is free at the moment. */
+/** A UDP port on loopback, likewise. */
 export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
+  return await choosePort("127.0.0.1", 0, isFreeUdpPort);
 }
