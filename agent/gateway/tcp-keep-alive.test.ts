@@ -22,6 +22,9 @@ function probes(): { local: number; remote: number; seconds: number }[] {
     });
 }
 
+/** 30 s, less what has passed since the connection fell silent. */
+const isHalfAMinute = (seconds: number | undefined) => seconds !== undefined && seconds > 10 && seconds <= 30;
+
 it("has the kernel probe both connections of an idle bridge after 30 s, and plain ones too", async () => {
   const worker = await startStandIn();
   cleanUps.push(() => worker.close());
@@ -38,9 +41,7 @@ it("has the kernel probe both connections of an idle bridge after 30 s, and plai
   const toWorker = () => probes().find(({ remote }) => remote === worker.port);
   for (const { socket } of [client, plain]) {
     const { port } = socket.address() as AddressInfo;
-    await expect.poll(() => toClient(port)?.seconds).toBeGreaterThan(25);
-    expect(toClient(port)?.seconds).toBeLessThanOrEqual(30);
+    await expect.poll(() => toClient(port)?.seconds).toSatisfy(isHalfAMinute);
   }
-  await expect.poll(() => toWorker()?.seconds).toBeGreaterThan(25);
-  expect(toWorker()?.seconds).toBeLessThanOrEqual(30);
+  await expect.poll(() => toWorker()?.seconds).toSatisfy(isHalfAMinute);
 });

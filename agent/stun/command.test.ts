@@ -20,7 +20,7 @@ it("says when it listens, answers, is healthy, and goes on answering while it dr
     "--port=0",
     "--metrics-listen=127.0.0.1:0",
     "--json",
-    "--drain-seconds=2",
+    "--drain-seconds=600",
   ];
   const child = spawn(process.execPath, [BIN, ...argv], { stdio: ["ignore", "pipe", "pipe"] });
   cleanUps.push(() => child.kill("SIGKILL"));

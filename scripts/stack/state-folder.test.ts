@@ -48,7 +48,9 @@ test("refuses a folder that a living process holds, and names the process", asyn
   try {
     await once(holder, "spawn");
     holdFolder(folder, [holder.pid ?? 0]);
-    await vi.waitFor(() => expect(() => claimFolder(folder)).toThrow(`in use by process ${holder.pid}`));
+    await vi.waitFor(() => expect(() => claimFolder(folder)).toThrow(`in use by process ${holder.pid}`), {
+      timeout: 20_000,
+    });
   } finally {
     holder.kill("SIGKILL");
   }

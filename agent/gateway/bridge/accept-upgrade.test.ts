@@ -10,7 +10,7 @@ import { connectRaw, connectTls, controlRequest, derpRequest, type RawClient } f
 import { type StandInOptions, type StandInWorker, startStandIn } from "../../testing/stand-in-worker.ts";
 import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
 import { selfSignedCertificate } from "../certificate.ts";
-import { BRIDGES_MAX } from "../limits.ts";
+import { BRIDGES_MAX, DIAL_BUDGET_MS } from "../limits.ts";
 import { Bridges } from "./bridges.ts";
 
 const CONTROL_HEAD =
@@ -149,7 +149,8 @@ describe("native control upgrade", () => {
     expect(await client.head()).toMatch(/^HTTP\/1\.1 502 /);
   });
 
-  it("answers 502 within the client's patience when the Worker is down or silent", { timeout: 20_000 }, async () => {
+  it("answers 502 within the client's patience when the Worker is down or silent", async () => {
+    expect(DIAL_BUDGET_MS).toBeLessThanOrEqual(4_000); // of the client's 5 s
     const gone = await startStandIn();
     const { gateway } = await setUp();
     await gone.close();
@@ -158,15 +159,13 @@ describe("native control upgrade", () => {
     cleanUps.push(() => down.gateway.drain(0));
     expect(gateway.gateway.bridges).toBe(0);
     for (const port of [down.httpPort, deaf.gateway.httpPort]) {
-      const startedAt = performance.now();
       const client = await connect(port);
       client.send(controlRequest());
       expect(await client.head()).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
-      expect(performance.now() - startedAt).toBeLessThan(4_500);
     }
   });
 
-  it("tries again while the Worker is being deployed", { timeout: 20_000 }, async () => {
+  it("tries again while the Worker is being deployed", async () => {
     const first = await startStandIn(refusing("503 Service Unavailable"));
     const gateway = await startTestGateway(first.url);
     cleanUps.push(() => gateway.gateway.drain(0));
@@ -190,7 +189,7 @@ describe("native control upgrade", () => {
 
   it("stops dialling for a client that has left", async () => {
     const closed: number[] = [];
-    const { gateway } = await setUp({
+    const { worker, gateway } = await setUp({
       onUpgrade: (_, socket) => {
         socket.on("end", () => closed.push(1)).resume();
         return true;
@@ -198,7 +197,7 @@ describe("native control upgrade", () => {
     });
     const client = await connect(gateway.httpPort);
     client.send(controlRequest());
-    await sleep(100);
+    await expect.poll(() => worker.upgrades.length).toBe(1);
     client.socket.end();
     await expect.poll(() => closed.length).toBe(1);
     expect(gateway.gateway.bridges).toBe(0);
@@ -305,7 +304,7 @@ describe("WebSocket of JS clients", () => {
     await expect.poll(() => gateway.gateway.bridges).toBe(0);
   });
 
-  it("ends within seconds when one side leaves and the other never ends by itself", { timeout: 20_000 }, async () => {
+  it("ends within seconds when one side leaves and the other never ends by itself", async () => {
     const { gateway } = await setUp({
       onUpgrade: (request, socket) => {
         const accept = createHash("sha1")
@@ -322,7 +321,7 @@ describe("WebSocket of JS clients", () => {
     await once(client, "open");
     expect(gateway.gateway.bridges).toBe(1);
     client.terminate();
-    await expect.poll(() => gateway.gateway.bridges, { timeout: 8_000 }).toBe(0);
+    await expect.poll(() => gateway.gateway.bridges).toBe(0);
   });
 
   it("holds back a Worker whose client does not read", async () => {
@@ -373,7 +372,7 @@ describe("drain", () => {
     await client.head();
     const idle = await connect(gateway.httpPort);
     const closed = once(webSocket, "close");
-    const drained = gateway.gateway.drain(2);
+    const drained = gateway.gateway.drain(25);
     idle.send(controlRequest());
     expect(await idle.head()).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*Retry-After: 1\r\n/);
     expect((await closed)[0]).toBe(1001);
@@ -383,7 +382,7 @@ describe("drain", () => {
     idle.socket.end();
     const report = await drained;
     expect(report).toMatchObject({ bridges: 1, ended: { drain: 1 } });
-    expect(report.seconds).toBeLessThan(1.9);
+    expect(report.seconds).toBeLessThan(20);
     await expect(connectRaw(gateway.httpPort)).rejects.toThrow("ECONNREFUSED");
   });
 });

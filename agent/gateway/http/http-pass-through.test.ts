@@ -135,11 +135,13 @@ describe("pass-through", () => {
   });
 
   it("answers 502 with a message when the Worker is down, and cuts the connection when it breaks off", async () => {
+    let breakOff = () => {};
     const { worker, gateway, origin } = await setUp((_, response) => {
       response.write("half");
-      setTimeout(() => response.destroy(), 50);
+      breakOff = () => response.destroy();
     });
     const half = await fetch(`${origin}/x`);
+    breakOff();
     await expect(half.text()).rejects.toThrow();
     await worker.close();
     const response = await fetch(`${origin}/secret-path?token=secret`);
@@ -162,13 +164,15 @@ describe("pass-through", () => {
   });
 
   it("gives up on the Worker's answer when the client leaves", async () => {
+    let asked = 0;
     let closed = 0;
     const { origin } = await setUp((request) => {
+      asked += 1;
       request.socket.on("close", () => (closed += 1));
     });
     const request = http.get(`${origin}/slow`);
     request.on("error", () => {});
-    await sleep(100);
+    await expect.poll(() => asked).toBe(1);
     request.destroy();
     await expect.poll(() => closed).toBe(1);
   });
@@ -213,11 +217,11 @@ describe("pass-through", () => {
     expect(await get()).toBe("keep-alive");
     const slow = await connectRaw(gateway.httpPort);
     slow.send("GET /key HTTP/1.1\r\nHost: x\r\n");
-    const drained = gateway.gateway.drain(5);
+    const drained = gateway.gateway.drain(25);
     slow.send("\r\n");
     expect(await slow.head()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*Connection: close\r\n/);
     slow.socket.end();
-    expect((await drained).seconds).toBeLessThan(4);
+    expect((await drained).seconds).toBeLessThan(20);
     agent.destroy();
   });
 });
