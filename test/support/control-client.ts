@@ -150,9 +150,9 @@ export class ControlClient {
     return this.messages(streamId)[n] as Record<string, unknown>;
   }
 
-  /** Waits until something holds; it is looked at after every arrival. @throws Error after 10 s */
+  /** Waits until something holds; it is looked at after every arrival. @throws Error after 40 s */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 40_000;
     while (!holds()) {
       if (this.closeCode !== undefined) throw new Error(`closed with ${this.closeCode} while waiting for ${what}`);
       if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);

@@ -110,7 +110,7 @@ describe("a control session", () => {
     const { ID } = first.Node as Json;
     const closed = vi.spyOn(DerpRegionObject.prototype, "closeConnectionsOf");
     await administration.devices.change(String(ID), { type: "delete" }, null);
-    await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(12).nodeKey]));
+    await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(12).nodeKey]), { timeout: 20_000 });
     closed.mockRestore();
   });
 

@@ -6,8 +6,18 @@ import { TailnetObject } from "../../worker/objects/tailnet-object.ts";
 import { concat, toHex, utf8 } from "../../worker/protocol/bytes.ts";
 import { nodeKeyOf } from "../../worker/protocol/keys.ts";
 import { DERP_MAX_CONNECTIONS_PER_KEY, DERP_SEND_WINDOW } from "../../worker/protocol/limits.ts";
-import { DerpClient, discoPacket, frameOf, packetFrame } from "../support/derp-client.ts";
-import { closeAll, connect, evictRelay, join, nextFrame, privateKey, relay, settle } from "./support/relay.ts";
+import { DerpClient, type DerpFrame, discoPacket, frameOf, packetFrame } from "../support/derp-client.ts";
+import {
+  closeAll,
+  connect,
+  evictRelay,
+  join,
+  nextFrame,
+  privateKey,
+  type RelayClient,
+  relay,
+  settle,
+} from "./support/relay.ts";
 
 let seed = 50_000;
 const RECV_PACKET = 5;
@@ -125,16 +135,15 @@ describe("one node key", () => {
 
   it("shared by two devices that both speak is reported to both, and the report taken back when one is left", async () => {
     const [first, second] = [await join(++seed), await join(seed)];
-    for (let i = 0; i < 3; i++) {
-      first.sendFrame(6, new Uint8Array(0));
-      await arrived();
-      second.sendFrame(6, new Uint8Array(0));
-      await arrived();
-    }
-    for (const client of [first, second]) {
-      const problem = await nextFrame(client);
-      expect(problem.type).toBe(0x14);
-      expect(new TextDecoder().decode(problem.payload)).toContain("another device");
+    const told = new Map<RelayClient, DerpFrame[]>([
+      [first, []],
+      [second, []],
+    ]);
+    for (let i = 0; i < 3; i++) for (const client of [first, second]) told.get(client)?.push(...(await settle(client)));
+    for (const [client, frames] of told) {
+      const [problem] = [...frames, ...(await settle(client))];
+      expect(problem?.type).toBe(0x14);
+      expect(new TextDecoder().decode(problem?.payload)).toContain("another device");
     }
     await evictRelay();
     first.socket.close();
@@ -196,11 +205,6 @@ describe("a client that is gone without a word", () => {
     await settle(kept);
   });
 });
-
-/** Resolves when the relay has handled what was sent before: it answers calls in order. */
-async function arrived(): Promise<void> {
-  await relay().statistics();
-}
 
 describe("a client whose socket fails", () => {
   it("has left, and those who heard from it are told, as when it closes", async () => {

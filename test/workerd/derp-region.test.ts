@@ -385,8 +385,7 @@ describe("hibernation", () => {
     a.socket.send(frame.slice(0, length / 2));
     a.socket.send(frame.slice(length / 2, length));
     await arrived();
-    const parts = await storedParts();
-    expect(parts).toBe(length <= 4096 ? 0 : length / 2 <= 4096 ? 1 : 2);
+    await expect.poll(storedParts).toBe(length <= 4096 ? 0 : length / 2 <= 4096 ? 1 : 2);
     await evictRelay();
     a.socket.send(frame.slice(length, length + 5));
     await arrived();

@@ -28,10 +28,8 @@ it("is woken for keep-alives alone, without its records, and left alone when the
     expect(load).not.toHaveBeenCalled();
 
     client.close();
-    await vi.waitFor(async () => {
-      const open = await runInDurableObject(tailnetFor(env), (_, ctx) => ctx.getWebSockets().length);
-      expect(open).toBe(0);
-    });
+    const open = async () => await runInDurableObject(tailnetFor(env), (_, ctx) => ctx.getWebSockets().length);
+    await expect.poll(open).toBe(0);
     for (let alarms = 0; (await alarmAt()) !== null; alarms++) {
       expect(alarms).toBeLessThan(4); // the last keep-alive, and the grace after which the node is offline
       vi.setSystemTime(Date.now() + KEEP_ALIVE_MS);

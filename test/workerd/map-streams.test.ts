@@ -16,7 +16,7 @@ const idOf = (first: Json) => (first.Node as Json).ID as number;
 const stored = async (id: number) => (await storedNodes()).find((row) => row.id === id);
 /** Waits for a write that may be late. */
 const storedAs = async (id: number, row: Json) =>
-  await vi.waitFor(async () => expect(await stored(id)).toMatchObject(row));
+  await vi.waitFor(async () => expect(await stored(id)).toMatchObject(row), { timeout: 20_000 });
 
 async function change(id: number, action: DeviceAction) {
   await administrationOf(env, actorOf(await theOwner())).devices.change(String(id), action, null);
@@ -90,7 +90,7 @@ describe("a map stream", () => {
     expect((await client.call("/machine/register", body)).Error).toBe("");
     await ring(61_000);
     expect((await client.response(stream)).ended).toBe(true);
-    await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(4).nodeKey]));
+    await vi.waitFor(() => expect(closed).toHaveBeenCalledWith([device(4).nodeKey]), { timeout: 20_000 });
     closed.mockRestore();
     expect(await stored(idOf(first))).toMatchObject({ is_online: 0 });
   });
@@ -104,7 +104,9 @@ describe("a map stream", () => {
     await lite(peer.client, 5, "192.0.2.5:5");
     await change(idOf(peer.first), { type: "rename", name: "other" });
     await change(idOf(node.first), { type: "rename", name: "new-name" });
-    const only = await client.message(stream, 1);
+    const told = () => client.messages(stream).filter(({ KeepAlive }) => KeepAlive !== true);
+    await client.until(() => told().length > 1, "the new name");
+    const only = told()[1] as Json;
     expect(only.Node).toMatchObject({ Name: "new-name.tail.internal." });
     expect(Object.keys(only).sort()).toEqual(["Node", "UserProfiles"]);
   });

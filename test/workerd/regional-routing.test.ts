@@ -99,9 +99,8 @@ it("remembers who took over within a region: neither sleep nor the return of ano
   const spare = await joined(934, "west-spare", 902, [SUBNET]);
   await api(`/device/${spare.id}/routes`, { body: { routes: [SUBNET] }, token: admin.token });
   west.client.close();
-  await vi.waitFor(async () => {
-    expect((await storedNodes()).find(({ id }) => id === west.id)?.disconnected_at).not.toBeNull();
-  });
+  const leftAt = async () => (await storedNodes()).find(({ id }) => id === west.id)?.disconnected_at;
+  await expect.poll(leftAt).not.toBeNull();
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 15_000 });
   await runDurableObjectAlarm(tailnetFor(env));
   vi.useRealTimers();

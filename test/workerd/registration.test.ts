@@ -65,10 +65,8 @@ describe("an ephemeral node", () => {
     const { Node } = await client.message(await client.request("POST", "/machine/map", mapBody(device(31))), 0);
     const { ID } = Node as { ID: number };
     client.close();
-    await vi.waitFor(async () => {
-      const row = (await storedNodes()).find(({ id }) => id === ID);
-      expect(row).toMatchObject({ disconnected_at: expect.any(Number) });
-    });
+    const leftAt = async () => (await storedNodes()).find(({ id }) => id === ID)?.disconnected_at;
+    await expect.poll(leftAt).toEqual(expect.any(Number));
     await evict();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60_000 });
     try {

@@ -1,5 +1,5 @@
 // Clients of the relay for tests inside workerd, and the relay's object at hand.
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { relayOf } from "../../../worker/platform/relays.ts";
 import { BUILT_IN_REGION } from "../../../worker/protocol/control/own-regions.ts";
@@ -36,11 +36,13 @@ export function privateKey(seed: number): Uint8Array {
 
 const open: RelayClient[] = [];
 
-/** Closes all clients and waits until the relay knows. */
+/** Closes all clients and waits until the relay knows. The next ones are the first that it keeps alive: on a busy machine
+ *  the keep-alive of a file's first client would otherwise come in the middle of a later test. */
 export async function closeAll(): Promise<void> {
   const clients = open.splice(0);
   for (const client of clients) client.socket.close();
   await Promise.all(clients.map((client) => client.closed));
+  await runInDurableObject(relay(), (_, { storage }) => storage.deleteAlarm());
 }
 
 /**
