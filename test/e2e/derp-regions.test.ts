@@ -70,7 +70,7 @@ async function join(code: string, region: number): Promise<Tailscaled> {
   await node.run(["debug", "force-prefer-derp", String(region)]);
   await node.run(["debug", "rebind"]);
   await node.run(["debug", "restun"]);
-  await node.untilStatus(`home is ${code}`, ({ Self }) => Self.Relay === code, { timeoutMs: 30_000 });
+  await node.untilStatus(`home is ${code}`, ({ Self }) => Self.Relay === code);
   return node;
 }
 
@@ -84,7 +84,7 @@ it.each([
   await source.untilStatus("the peer's home is known", ({ Peer }) =>
     Object.values(Peer ?? {}).some(({ HostName, Relay }) => HostName === `home-${to}` && Relay === to),
   );
-  const pong = await until("a pong", () => source.ping(`home-${to}`).catch(() => undefined), { timeoutMs: 20_000 });
+  const pong = await until("a pong", () => source.ping(`home-${to}`).catch(() => undefined));
   expect(pong).toMatchObject({ path: "derp", via: to });
 });
 
@@ -126,6 +126,6 @@ it("a policy that takes a region away moves its nodes to another one", async () 
     { timeoutMs: 80_000, everyMs: 1_000 },
   );
   await nodes.east?.untilPeer("home-west", ({ Relay }) => Relay === Self.Relay);
-  const pong = await until("a pong", () => nodes.east?.ping("home-west").catch(() => undefined), { timeoutMs: 20_000 });
+  const pong = await until("a pong", () => nodes.east?.ping("home-west").catch(() => undefined));
   expect(pong).toMatchObject({ path: "derp", via: Self.Relay });
 });

@@ -84,12 +84,12 @@ async function exchange(kid: string): Promise<string> {
 /** How long it takes until a token signed by a key is answered so, in milliseconds. */
 async function timeUntil(kid: string, answer: string): Promise<number> {
   const since = performance.now();
-  await until(`${kid}: ${answer}`, async () => (await exchange(kid)) === answer, { everyMs: 50, timeoutMs: 10_000 });
+  await until(`${kid}: ${answer}`, async () => (await exchange(kid)) === answer, { everyMs: 50 });
   return performance.now() - since;
 }
 const UNKNOWN = "401 jwt: signed by an unknown key";
-/** The interval, and time for a round on a busy machine. */
-const SOON_MS = INTERVAL_SECONDS * 1_000 + 1_500;
+/** Far below the minute that is the interval unless another is given, and time enough for a round on a busy machine. */
+const SOON_MS = INTERVAL_SECONDS * 1_000 + 20_000;
 
 it("follows a rotation while it runs: the new key counts within the interval, then the old one no more", async () => {
   expect(await exchange("one")).toBe("200");
@@ -120,6 +120,7 @@ it("follows a rotation while it runs: the new key counts within the interval, th
   await cluster.publish("two");
   expect(await timeUntil("one", UNKNOWN)).toBeLessThan(SOON_MS);
   expect(await exchange("two")).toBe("200");
+  await agent.until("both lines", () => lines.length >= 2);
   expect(lines).toMatchObject([
     { keyIds: ["one", "two"], outcome: "set" },
     { keyIds: ["two"], outcome: "set" },

@@ -79,8 +79,8 @@ it("is carried over by a file, and its clients notice nothing but a pause", asyn
   ];
   expect((await api.devices()).map(identity)).toEqual(before.map(identity));
   expect((await laptop.status()).BackendState).toBe("Running");
-  await until("one reaches the other", async () => await laptop.ping("server", "disco", 2_000), { timeoutMs: 30_000 });
+  await until("one reaches the other", async () => await laptop.ping("server", "disco", 2_000));
   const { nodeId } = await api.deviceCalled("server");
   await api.renameDevice(nodeId, "moved");
-  await laptop.untilPeer("server", (peer) => peer.DNSName.startsWith("moved."), { timeoutMs: 10_000 });
+  await laptop.untilPeer("server", (peer) => peer.DNSName.startsWith("moved."));
 });

@@ -119,7 +119,7 @@ describe("tailscaled with a TUN device, of this year and of two years ago", () =
 
   it("learn that a peer left, after a grace, and at once that it came back", async () => {
     await server.run(["down"]);
-    await laptop.untilPeer("server", (peer) => !peer.Online, { timeoutMs: 30_000 });
+    await laptop.untilPeer("server", (peer) => !peer.Online);
     await server.run(["up"]);
     await laptop.untilPeer("server", (peer) => peer.Online);
   });

@@ -51,7 +51,7 @@ describe("a child", () => {
     const [line] = (await once(createInterface({ input: parent.stdout }), "line")) as [string];
     expect(isRunning(Number(line))).toBe(true);
     parent.kill("SIGKILL");
-    await until("child is gone", () => !isRunning(Number(line)), { timeoutMs: 5_000 });
+    await until("child is gone", () => !isRunning(Number(line)));
   });
 });
 

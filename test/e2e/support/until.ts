@@ -13,12 +13,12 @@ type Found<T> = Exclude<T, undefined | null | false>;
 /**
  * Calls `look` until it returns something other than undefined, null or false, and returns that.
  * An error thrown by `look` counts as not yet, and becomes the cause when time runs out.
- * @throws Error naming `what` after `timeoutMs` (30 s)
+ * @throws Error naming `what` after `timeoutMs` (60 s)
  */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  { timeoutMs = 30_000, everyMs = 100 }: UntilOptions = {},
+  { timeoutMs = 60_000, everyMs = 100 }: UntilOptions = {},
 ): Promise<Found<T>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
