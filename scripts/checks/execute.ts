@@ -29,14 +29,16 @@ export interface Execution {
   readonly args: readonly string[];
   readonly timeLimitMinutes: number;
   readonly show: boolean;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a command to its end. It gets a process group of its own, which is killed when its time is up or when this
  *  process is told to end, so that nothing that it started stays behind. */
-export async function execute({ command, args, timeLimitMinutes, show }: Execution): Promise<Outcome> {
+export async function execute({ command, args, timeLimitMinutes, show, env }: Execution): Promise<Outcome> {
   const child = spawn(command, args, {
     cwd: ROOT,
-    env: ENVIRONMENT,
+    env: { ...ENVIRONMENT, ...env },
     detached: true,
     stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
   });

@@ -2,13 +2,23 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "../worker/wrangler-settings.ts";
-import { type Execution, execute } from "./execute.ts";
+import { excerpt } from "./excerpt.ts";
+import { execute } from "./execute.ts";
+import { REPORT_VARIABLE, type ReportedTest } from "./run-reporter.ts";
+
+const REPORTER = path.join(import.meta.dirname, "run-reporter.ts");
+
+/** Something that failed. */
+export interface Failure {
+  readonly name: string;
+  /** What the summary says of it: a few lines; empty when there is nothing to say. */
+  readonly why: string;
+}
 
 /** What came of a suite. */
 export interface SuiteResult {
   readonly passed: number;
-  /** Names of the tests that failed. */
-  readonly failed: readonly string[];
+  readonly failed: readonly Failure[];
   /** Names of the tests that did not run. */
   readonly skipped: readonly string[];
 }
@@ -27,12 +37,12 @@ export function commandSuite(
   { show = false, timeLimitMinutes = 5 } = {},
 ): Suite {
   const run = async (): Promise<SuiteResult> => {
-    const failed: string[] = [];
+    const failed: Failure[] = [];
     for (const line of commands) {
       const [command = "", ...args] = line.split(" ");
       const { ok, output } = await execute({ command, args, timeLimitMinutes, show });
       if (ok) continue;
-      failed.push(line);
+      failed.push({ name: line, why: excerpt(output, { lines: 10, lastLines: 15 }) });
       console.log(output);
     }
     return { passed: commands.length - failed.length, failed, skipped: [] };
@@ -46,50 +56,33 @@ export function vitestSuite(project: string, timeLimitMinutes: number): Suite {
     const report = path.join(ROOT, "test-results", `${project}.json`);
     mkdirSync(path.dirname(report), { recursive: true });
     rmSync(report, { force: true });
-    const { ok, output } = await execute(vitest(project, report, timeLimitMinutes));
+    const { ok, output } = await execute({
+      command: "vitest",
+      args: ["run", `--project=${project}`, "--reporter=default", `--reporter=${REPORTER}`],
+      env: { [REPORT_VARIABLE]: report },
+      timeLimitMinutes,
+      show: true,
+    });
     if (output !== "") console.log(output); // vitest has shown its own; this says that it could not run or finish
     return judge(readReport(report), ok);
   };
   return { name: project, run };
 }
 
-function vitest(project: string, report: string, timeLimitMinutes: number): Execution {
-  const args = ["run", `--project=${project}`, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  return { command: "vitest", args, timeLimitMinutes, show: true };
-}
-
-/** The part of vitest's JSON report that is read here. */
-export interface VitestReport {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
-  }[];
-}
-
-function readReport(file: string): VitestReport {
+function readReport(file: string): ReportedTest[] {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as VitestReport;
+    return JSON.parse(readFileSync(file, "utf8")) as ReportedTest[];
   } catch {
-    return { testResults: [] }; // it did not come as far as writing one
+    return []; // it did not come as far as writing one
   }
 }
 
-/** The result of a report. A file that could not be loaded, and a run that failed without a failing test, count as one
- *  failed test each; so does a run without any test. */
-export function judge(report: VitestReport, exitedWell: boolean): SuiteResult {
-  const failed: string[] = [];
-  const skipped: string[] = [];
-  let passed = 0;
-  for (const { name, status, assertionResults } of report.testResults) {
-    const file = path.relative(ROOT, name);
-    const before = failed.length;
-    for (const test of assertionResults) {
-      if (test.status === "passed") passed += 1;
-      else (test.status === "failed" ? failed : skipped).push(`${file} > ${test.fullName}`);
-    }
-    if (status === "failed" && failed.length === before) failed.push(file);
-  }
-  if (failed.length === 0 && (!exitedWell || passed === 0)) failed.push("the run itself, see above");
+/** The result of a report. A run that failed without anything that did counts as one failed test; so does a run without
+ *  any test. */
+export function judge(report: readonly ReportedTest[], exitedWell: boolean): SuiteResult {
+  const failed: Failure[] = report.filter(({ state }) => state === "failed");
+  const skipped = report.flatMap(({ state, name }) => (state === "skipped" ? [name] : []));
+  const passed = report.filter(({ state }) => state === "passed").length;
+  if (failed.length === 0 && (!exitedWell || passed === 0)) failed.push({ name: "the run itself, see above", why: "" });
   return { passed, failed, skipped };
 }

@@ -17,7 +17,7 @@ export function withSystemPackages(suite: Suite): Suite {
     const problem = await installMissing();
     if (problem === null) return suite.run();
     console.log(problem);
-    return { passed: 0, failed: [problem], skipped: [] };
+    return { passed: 0, failed: [{ name: problem, why: "" }], skipped: [] };
   };
   return { name: suite.name, run };
 }
