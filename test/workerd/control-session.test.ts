@@ -13,6 +13,7 @@ import {
   connect,
   device,
   evict,
+  isOverTrunks,
   join,
   mapBody,
   registerBody,
@@ -145,23 +146,26 @@ describe("a control session", () => {
     expect(answer).toMatchObject({ Error: "", AuthURL: "", MachineAuthorized: true });
   });
 
-  it("sends a netmap of many times their size in messages of at most 16 KiB (detail 4)", async () => {
-    const sshHostKeys = () => [
-      `ssh-ed25519 ${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(3_000))))}`,
-    ];
-    for (let n = 60; n < 80; n++) {
-      const { client } = await join(device(n), `many-${n}`);
-      const Hostinfo = { Hostname: `many-${n}`, OS: "linux", sshHostKeys: sshHostKeys() };
-      await client.response(
-        await client.request("POST", "/machine/map", mapBody(device(n), lite("192.0.2.1:1", { Hostinfo }))),
-      );
-      client.close();
-    }
-    const { client, stream } = await join(device(80), "viewer");
-    expect(client.http2.response(stream).body.length).toBeGreaterThan(3 * WEBSOCKET_MAX_SEND);
-    expect(client.longestMessage).toBeLessThanOrEqual(WEBSOCKET_MAX_SEND);
-    expect(client.longestMessage).toBeLessThan(32_768); // what WASM clients take
-  });
+  it.skipIf(isOverTrunks())(
+    "sends a netmap of many times their size in messages of at most 16 KiB (detail 4)",
+    async () => {
+      const sshHostKeys = () => [
+        `ssh-ed25519 ${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(3_000))))}`,
+      ];
+      for (let n = 60; n < 80; n++) {
+        const { client } = await join(device(n), `many-${n}`);
+        const Hostinfo = { Hostname: `many-${n}`, OS: "linux", sshHostKeys: sshHostKeys() };
+        await client.response(
+          await client.request("POST", "/machine/map", mapBody(device(n), lite("192.0.2.1:1", { Hostinfo }))),
+        );
+        client.close();
+      }
+      const { client, stream } = await join(device(80), "viewer");
+      expect(client.http2.response(stream).body.length).toBeGreaterThan(3 * WEBSOCKET_MAX_SEND);
+      expect(client.longestMessage).toBeLessThanOrEqual(WEBSOCKET_MAX_SEND);
+      expect(client.longestMessage).toBeLessThan(32_768); // what WASM clients take
+    },
+  );
 
   it("takes bodies of 4 KB and 8 MB and refuses what is over the limit", async () => {
     const client = await connect(device(10));

@@ -4,6 +4,7 @@
 import { concat, EMPTY } from "../protocol/bytes.ts";
 import { Http2ErrorCode, type ProtocolError } from "../protocol/errors.ts";
 import {
+  bodyWithin,
   goAway,
   type Http2Event,
   isOpen,
@@ -14,7 +15,7 @@ import {
 } from "../protocol/http2/connection.ts";
 import { CONNECTION_BODIES_MAX } from "../protocol/limits.ts";
 import type { NoiseCrypto } from "../protocol/noise/crypto.ts";
-import { openRecords, sealRecords } from "../protocol/noise/transport.ts";
+import { openRecords, plaintextWithin, sealRecords } from "../protocol/noise/transport.ts";
 import type { Carrier } from "./carrier.ts";
 import type { ConnectionState, RequestStream, StreamState } from "./connection-state.ts";
 import type { StreamBuffer } from "./stream-buffer.ts";
@@ -121,12 +122,12 @@ export class ControlConnection {
     sendHeaders(this.state.http2, streamId, { status }, false, this.#out);
   }
 
-  /** Sends body bytes, as far as the windows admit them; the rest is held back and follows. */
+  /** Sends body bytes, as far as windows and carrier admit them; the rest is held back and follows. */
   push(streamId: number, bytes: Uint8Array, now: number, endsStream = false): void {
     const stream = this.stream(streamId);
     if (stream === undefined || !isOpen(this.state.http2, streamId)) return;
     if (stream.held === undefined) {
-      const accepted = sendData(this.state.http2, streamId, bytes, endsStream, this.#out);
+      const accepted = this.#send(streamId, bytes, endsStream);
       if (accepted === bytes.length) {
         if (endsStream) this.dropStream(streamId);
         return;
@@ -147,14 +148,12 @@ export class ControlConnection {
     resetStream(this.state.http2, streamId, code, this.#out);
   }
 
-  /** Sends what was held back, now that windows opened; 0: on all streams. @returns streams that ended */
+  /** Sends what was held back, now that windows or the carrier take more; 0: on all streams. */
   drain(streamId: number): void {
     for (const stream of [...this.state.streams]) {
       if (stream.held === undefined || (streamId !== 0 && stream.id !== streamId)) continue;
       const { held } = stream;
-      held.bytes -= this.#ports.buffer.drain(this.state.id, stream.id, (piece) =>
-        sendData(this.state.http2, stream.id, piece, false, this.#out),
-      );
+      held.bytes -= this.#ports.buffer.drain(this.state.id, stream.id, (piece) => this.#send(stream.id, piece, false));
       if (held.bytes > 0) continue;
       stream.held = undefined;
       if (held.endsStream) {
@@ -197,6 +196,23 @@ export class ControlConnection {
     if (error !== undefined) this.flush(); // after the streams are gone, whose number may be what is wrong
     this.#carrier.close(this.state, code, reason);
     return streams;
+  }
+
+  /** @returns how many of the bytes were admitted */
+  #send(streamId: number, bytes: Uint8Array, endsStream: boolean): number {
+    const room = this.#roomForBody();
+    if (bytes.length <= room || bytes.length === 0) {
+      return sendData(this.state.http2, streamId, bytes, endsStream, this.#out);
+    }
+    return room <= 0 ? 0 : sendData(this.state.http2, streamId, bytes.subarray(0, room), false, this.#out);
+  }
+
+  #roomForBody(): number {
+    const { room } = this.#carrier;
+    if (room === Number.POSITIVE_INFINITY) return room;
+    let collected = 0;
+    for (const part of this.#out) collected += part.length;
+    return bodyWithin(plaintextWithin(room) - collected);
   }
 
   #hold(stream: StreamState, bytes: Uint8Array, endsStream: boolean): void {

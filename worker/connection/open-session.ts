@@ -1,6 +1,6 @@
 // The beginning of a control connection (control-protocol.md 1.4, 2): the handshake is answered, and what the server says
 // first is made.
-import { toHex } from "../protocol/bytes.ts";
+import { EMPTY, toHex } from "../protocol/bytes.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { openConnection } from "../protocol/http2/connection.ts";
 import { challengeKeyOf } from "../protocol/keys.ts";
@@ -41,9 +41,15 @@ export async function openSession(
   return { state, response, greeting };
 }
 
+/** What a client is told of what is wrong with its initiation; nothing when that is for another key. */
+export function handshakeRefusal(error: ProtocolError): Uint8Array {
+  return error.code === "noise-handshake-failed" ? EMPTY : encodeHandshakeError(error.message);
+}
+
 /** Tells a client what is wrong with its initiation; an initiation for another key gets no answer but the end. */
 export function refuseHandshake(socket: WebSocket, error: ProtocolError): void {
   socket.accept();
-  if (error.code !== "noise-handshake-failed") socket.send(encodeHandshakeError(error.message));
+  const said = handshakeRefusal(error);
+  if (said.length > 0) socket.send(said);
   socket.close(1008, "handshake refused");
 }

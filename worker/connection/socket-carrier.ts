@@ -6,6 +6,7 @@ import type { ConnectionState } from "./connection-state.ts";
 
 /** A socket of one connection. */
 export class SocketCarrier implements Carrier {
+  readonly room = Number.POSITIVE_INFINITY;
   readonly #socket: WebSocket;
 
   constructor(socket: WebSocket) {
@@ -44,7 +45,7 @@ export class SocketCarrier implements Carrier {
 }
 
 /** Ends a connection whose peer fills every buffer at once. */
-function stateTooLarge(options?: ErrorOptions): ProtocolError {
+export function stateTooLarge(options?: ErrorOptions): ProtocolError {
   const detail = `connection state is over ${ATTACHMENT_MAX} bytes`;
   return new ProtocolError("http2", detail, Http2ErrorCode.ENHANCE_YOUR_CALM, options);
 }

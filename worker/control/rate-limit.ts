@@ -1,6 +1,6 @@
 // Limits how often somebody may ask for what costs work before anything is proved. Kept in memory: a wake forgives.
 import { isIPv4, parseAddress } from "../protocol/ip.ts";
-import { HANDSHAKE_RATE, REGISTER_RATE, REPORT_RATE, TOKEN_RATE } from "../protocol/limits.ts";
+import { HANDSHAKE_RATE, REGISTER_RATE, REPORT_RATE, TOKEN_RATE, TRUNK_REFUSAL_RATE } from "../protocol/limits.ts";
 
 /** How much is allowed: `burst` at once, and `perSecond` in the long run. */
 export interface Rate {
@@ -49,9 +49,13 @@ export class RateLimit {
   }
 }
 
-/** The limits of one tailnet's control server: of handshakes by source, of the others by machine. */
+/** What a source is told that makes too many handshakes. */
+export const TOO_MANY_HANDSHAKES = "too many connections from this address\n";
+
+/** The limits of one tailnet's control server: of handshakes by source, of refusals by trunk, of the others by machine. */
 export class ControlLimits {
   readonly handshakes = new RateLimit(HANDSHAKE_RATE);
+  readonly refusals = new RateLimit(TRUNK_REFUSAL_RATE);
   readonly registrations = new RateLimit(REGISTER_RATE);
   readonly tokens = new RateLimit(TOKEN_RATE);
   readonly reports = new RateLimit(REPORT_RATE);

@@ -44,6 +44,16 @@ export class ControlStreams {
     }
   }
 
+  /** The way to the client takes more than before. */
+  resume(connection: ControlConnection): void {
+    try {
+      connection.drain(0);
+      connection.flush();
+    } catch (error) {
+      this.fail(connection, error);
+    }
+  }
+
   /** Answers a request that waited for a person; one that has nothing to hear yet goes on waiting. */
   wake({ connection, stream }: StreamRef): void {
     const { tailnet } = this.#ports.runtime();

@@ -6,6 +6,7 @@ import { openDatabase } from "../../db/open.ts";
 import { PolicyVersions } from "../../db/policy-versions.ts";
 import { TailnetStore } from "../../db/tailnet-store.ts";
 import { StreamBuffer } from "../connection/stream-buffer.ts";
+import { TOO_MANY_HANDSHAKES } from "../control/rate-limit.ts";
 import { readSettings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
@@ -13,6 +14,7 @@ import { relayOf } from "../platform/relays.ts";
 import { fromBase64, fromHex, toHex } from "../protocol/bytes.ts";
 import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
+import { TRUNK_PROTOCOL } from "../protocol/trunk/frame.ts";
 import { AlarmClock } from "../runtime/alarm-clock.ts";
 import { GatheredNews } from "../runtime/gathered-news.ts";
 import { TailnetRuntime } from "../runtime/tailnet-runtime.ts";
@@ -32,6 +34,8 @@ import { ControlServer } from "./control-server.ts";
 
 /** Under this key lies the digest of the file that was imported. */
 const IMPORTED = "imported";
+/** Parameter of an upgrade with a client's initiation. */
+const HANDSHAKE = "X-Tailscale-Handshake";
 
 /** One tailnet. */
 export class TailnetObject extends DurableObject<Env> {
@@ -65,27 +69,31 @@ export class TailnetObject extends DurableObject<Env> {
     });
   }
 
-  /** Upgrades of the control protocol: `GET /ts2021` with the initiation in the query. */
+  /** Upgrades of the control protocol: `GET /ts2021` with the initiation in the query, or, for a trunk, without one. */
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
+    const isTrunk = !url.searchParams.has(HANDSHAKE) && offersTrunk(request);
     const initiation = initiationOf(url);
-    if (initiation === undefined)
-      return new Response("X-Tailscale-Handshake is missing or not base64\n", { status: 400 });
+    if (initiation === undefined && !isTrunk)
+      return new Response(`${HANDSHAKE} is missing or not base64\n`, { status: 400 });
     const address = request.headers.get("cf-connecting-ip") ?? "";
     const wait = this.#control.handshakeWait(address, Date.now());
     if (wait > 0) {
-      return new Response("too many connections from this address\n", {
+      return new Response(TOO_MANY_HANDSHAKES, {
         status: 429,
         headers: { "retry-after": String(wait) },
       });
     }
-    const webSocket = await this.#control.accept(initiation, address, url.origin);
-    const headers = { "sec-websocket-protocol": "tailscale-control-protocol" };
+    const webSocket =
+      initiation === undefined
+        ? this.#control.acceptTrunk(address, url.origin)
+        : await this.#control.accept(initiation, address, url.origin);
+    const headers = { "sec-websocket-protocol": isTrunk ? TRUNK_PROTOCOL : "tailscale-control-protocol" };
     return new Response(null, { status: 101, webSocket, headers });
   }
 
-  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
-    this.#control.receive(socket, message);
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    await this.#control.receive(socket, message);
   }
 
   override webSocketClose(socket: WebSocket): void {
@@ -210,9 +218,14 @@ export class TailnetObject extends DurableObject<Env> {
   }
 }
 
+function offersTrunk(request: Request): boolean {
+  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",");
+  return offered.some((name) => name.trim() === TRUNK_PROTOCOL);
+}
+
 /** The initiation in a request's query. Clients escape `+`; one that did not arrives as a blank. */
 function initiationOf(url: URL): Uint8Array | undefined {
-  const text = url.searchParams.get("X-Tailscale-Handshake")?.replaceAll(" ", "+");
+  const text = url.searchParams.get(HANDSHAKE)?.replaceAll(" ", "+");
   if (text === undefined || text === "" || text.length > 4_096) return undefined;
   return fromBase64(text);
 }

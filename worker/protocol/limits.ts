@@ -11,6 +11,8 @@ export const NOISE_MAX_PLAINTEXT = NOISE_MAX_RECORD - 3 - 16;
 export const WEBSOCKET_MAX_SEND = 16_384;
 /** The same to a gateway of ours, which carries bytes and takes any length up to its limit. */
 export const WEBSOCKET_MAX_SEND_LONG = 64 << 10;
+/** Largest WebSocket message to a gateway on a trunk: what a broadcast to all of its channels hardly ever exceeds. */
+export const TRUNK_MAX_SEND = 1 << 20;
 /** Largest WebSocket message that we accept on a control connection; clients and gateways send ≤ 64 KiB. */
 export const WEBSOCKET_MAX_RECEIVE = 1 << 20;
 
@@ -85,6 +87,8 @@ export const DERP_STALLED_MS = 30_000;
  * 1,000 nodes that come back at once, each with two connections and a few tries, must pass.
  */
 export const HANDSHAKE_RATE = { burst: 3_000, perSecond: 100 } as const;
+/** Refused channels of one trunk; a gateway whose clients are told to wait forwards them nonetheless. */
+export const TRUNK_REFUSAL_RATE = { burst: 1_000, perSecond: 50 } as const;
 /** Register requests of one machine: each costs a look-up, a hash and perhaps a write. */
 export const REGISTER_RATE = { burst: 60, perSecond: 1 } as const;
 /** Identity tokens of one machine; a signature costs a millisecond of processor time. */

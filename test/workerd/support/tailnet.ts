@@ -6,6 +6,7 @@ import { administrationOf, tailnetFor } from "../../../worker/middleware/tailnet
 import { actorOf } from "../../../worker/tailnet/entities/actor.ts";
 import type { User } from "../../../worker/tailnet/entities/user.ts";
 import { ControlClient, type ControlClientOptions, keyPair } from "../../support/control-client.ts";
+import { TrunkClient } from "../../support/trunk-client.ts";
 
 /** The administration of the tailnet under test. */
 export const administration = administrationOf(env);
@@ -80,12 +81,35 @@ export function device(n: number): TestDevice {
   };
 }
 
+const trunks: TrunkClient[] = [];
+let usesTrunks = false;
+
+/** From now on devices of this test file connect over trunks, several on each, as through a gateway. */
+export function connectOverTrunks(): void {
+  usesTrunks = true;
+}
+
+/** Whether devices connect over trunks. */
+export function isOverTrunks(): boolean {
+  return usesTrunks;
+}
+
+/** Opens a connection on a trunk that has room for it. */
+async function fetchOverTrunk(url: string, init: RequestInit): Promise<Response> {
+  let trunk = trunks.find(({ closeCode, channels }) => closeCode === undefined && channels < 16);
+  if (trunk === undefined) {
+    trunk = await TrunkClient.open({ fetch: (to, upgrade) => exports.default.fetch(to, upgrade) });
+    trunks.push(trunk);
+  }
+  return await trunk.fetch(url, init);
+}
+
 /** Connects a device. */
 export async function connect(from: TestDevice, options: Partial<ControlClientOptions> = {}): Promise<ControlClient> {
   const publicKey = await tailnetFor(env).publicKey();
   const hex = publicKey.slice("mkey:".length);
   return await ControlClient.connect({
-    fetch: (url, init) => exports.default.fetch(url, init),
+    fetch: usesTrunks ? fetchOverTrunk : (url, init) => exports.default.fetch(url, init),
     serverPublicKey: Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)),
     machinePrivateKey: from.machinePrivateKey,
     ...options,

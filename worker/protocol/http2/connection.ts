@@ -296,6 +296,11 @@ export function sendData(
   return accepted;
 }
 
+/** Length of body bytes whose frames, as {@link sendData} cuts them, take no more than a number of bytes; negative for none. */
+export function bodyWithin(length: number): number {
+  return length - FRAME_HEADER_SIZE * Math.ceil(length / DATA_FRAME_PAYLOAD);
+}
+
 /** Whether more may be sent on a stream: it was opened, and neither ended by us nor reset by anybody. */
 export function isOpen(state: Http2State, streamId: number): boolean {
   return findStream(state, streamId) !== undefined;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { noiseCrypto } from "../../platform/noise-crypto.ts";
 import { concat, EMPTY, fromHex, fromUtf8, toHex, utf8 } from "../bytes.ts";
-import { newTransport, openRecords, sealRecords, type TransportState } from "./transport.ts";
+import { newTransport, openRecords, plaintextWithin, sealRecords, type TransportState } from "./transport.ts";
 
 const K1 = hex("9d8a0c9bfad81a7ac34484c53c3b9e730edd3c0249faac7826a8cf9f4b9713b1");
 const K2 = hex("5c591b6bc88039fb598c45334d246af59501be8061e51f3950afafc7d1fb28cb");
@@ -131,4 +131,16 @@ describe("records", () => {
       expect(toHex(sealRecords(noiseCrypto, client, utf8("x")).subarray(3))).toBe(expected.toString("hex"));
     },
   );
+});
+
+test("tells how long a plaintext may be for its records to fit", () => {
+  const sealed = (length: number) => sealRecords(noiseCrypto, ends().server, new Uint8Array(length)).length;
+  fc.assert(
+    fc.property(fc.nat(20_000), (room) => {
+      const longest = plaintextWithin(room);
+      expect(sealed(longest)).toBeLessThanOrEqual(room);
+      expect(sealed(longest + 1)).toBeGreaterThan(room);
+    }),
+  );
+  expect(plaintextWithin(-1)).toBe(0);
 });

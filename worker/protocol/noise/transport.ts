@@ -67,6 +67,12 @@ export function sealRecords(crypto: NoiseCrypto, state: TransportState, plaintex
   return records;
 }
 
+/** Length of the longest plaintext whose records, sealed, take no more than a number of bytes. */
+export function plaintextWithin(length: number): number {
+  const whole = Math.max(0, Math.floor(length / NOISE_MAX_RECORD));
+  return whole * NOISE_MAX_PLAINTEXT + Math.max(0, length - whole * NOISE_MAX_RECORD - RECORD_OVERHEAD);
+}
+
 // Where the record at `at` ends, undefined while it is not all there. Refuses a header as soon as its bytes are seen.
 function recordEnd(stream: Uint8Array, at: number): number | undefined {
   const available = stream.length - at;

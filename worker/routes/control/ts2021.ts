@@ -1,7 +1,8 @@
 // /ts2021: the control connection by WebSocket (control-protocol.md 1.4). Native clients upgrade to another protocol,
-// which never reaches a Worker; a gateway in front of them makes this form of it.
+// which never reaches a Worker; a gateway in front of them makes this form of it, or carries several of them on a trunk.
 import { Hono } from "hono";
 import { tailnetFor } from "../../middleware/tailnet-for.ts";
+import { TRUNK_PROTOCOL } from "../../protocol/trunk/frame.ts";
 
 const SUBPROTOCOL = "tailscale-control-protocol";
 
@@ -14,6 +15,8 @@ ts2021Routes.all("/ts2021", async (c) => {
     return c.text("native clients connect through a gateway: see docs/gateway.md, or run `flarescale doctor`\n", 426);
   }
   const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-  if (!offered.includes(SUBPROTOCOL)) return c.text(`WebSocket subprotocol ${SUBPROTOCOL} is required\n`, 400);
+  const isTrunk = offered.includes(TRUNK_PROTOCOL) && c.req.query("X-Tailscale-Handshake") === undefined;
+  if (!isTrunk && !offered.includes(SUBPROTOCOL))
+    return c.text(`WebSocket subprotocol ${SUBPROTOCOL} is required\n`, 400);
   return await tailnetFor(c.env).fetch(c.req.raw);
 });
