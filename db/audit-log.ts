@@ -1,5 +1,5 @@
 // The configuration audit log in SQLite. Entries are added in the transaction of the changes that they tell of.
-import { and, asc, desc, gt, gte, lt, lte, or, sql } from "drizzle-orm";
+import { and, asc, desc, gt, gte, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { AUDIT_MAX_EVENTS } from "../worker/protocol/limits.ts";
 import { AUDIT_RETENTION_MS, type AuditEvent } from "../worker/tailnet/audit/audit-event.ts";
 import type { Database } from "./open.ts";
@@ -56,9 +56,18 @@ export class AuditLog {
     return this.read({ from: 0, to: Number.MAX_SAFE_INTEGER, after: id, limit });
   }
 
+  /** Those of the entries with these numbers that are still there, in order. */
+  those(ids: readonly number[]): NumberedAuditEvent[] {
+    const isWanted = sql`${auditEvents.id} in (select value from json_each(${JSON.stringify(ids)}))`;
+    return this.#select(isWanted, ids.length);
+  }
+
   /** Entries in order. */
   read({ from, to, after, limit }: AuditQuery): NumberedAuditEvent[] {
-    const isWanted = and(gte(auditEvents.at, from), lte(auditEvents.at, to), gt(auditEvents.id, after));
+    return this.#select(and(gte(auditEvents.at, from), lte(auditEvents.at, to), gt(auditEvents.id, after)), limit);
+  }
+
+  #select(isWanted: SQL | undefined, limit: number): NumberedAuditEvent[] {
     const rows = this.#db.select().from(auditEvents).where(isWanted).orderBy(asc(auditEvents.id)).limit(limit).all();
     return rows.map(({ before, after, ...row }) => ({
       ...(row as Omit<NumberedAuditEvent, "before" | "after">),

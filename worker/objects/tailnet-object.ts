@@ -188,6 +188,8 @@ export class TailnetObject extends DurableObject<Env> {
       kv: this.ctx.storage.kv,
       deployment: this.#settings,
       privateWorld: this.#settings.privateWorld,
+      publicUrl: this.#settings.publicUrl,
+      tokens: this.#tokens,
       sessions: () => this.#control.sessions(),
       revoke: (nodeKeys) => this.ctx.waitUntil(this.#revokeAtRelays(nodeKeys)),
       wake: (waiting) => this.#control.wake(waiting),

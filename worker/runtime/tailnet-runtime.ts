@@ -29,7 +29,9 @@ import type { AlarmClock } from "./alarm-clock.ts";
 import { Delivery } from "./delivery.ts";
 import { GatheredNews } from "./gathered-news.ts";
 import { LateWrites } from "./late-writes.ts";
+import { LogAccess } from "./log-access.ts";
 import { LogStreaming } from "./log-streaming.ts";
+import type { TokenIssuer } from "./token-issuer.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** Result of a command: what it made, or why it was refused. */
@@ -42,6 +44,9 @@ export interface RuntimePorts {
   readonly kv: SyncKvStorage;
   readonly deployment: Deployment;
   readonly privateWorld: PrivateWorld;
+  /** Origin of the deployment; empty: unknown. */
+  readonly publicUrl: string;
+  readonly tokens: TokenIssuer;
   /** Who is connected. */
   sessions(): SessionIndex;
   /** These node keys are good no longer: relays must let go of their holders. */
@@ -69,9 +74,12 @@ export class TailnetRuntime {
     if (policyFault !== null) console.error(describeFault(policyFault));
     const { auditLog, logStreamStates, webhookQueue: queue } = ports.store;
     const { tailnetName } = ports.deployment;
-    const { kv, privateWorld } = ports;
+    const { kv, privateWorld, publicUrl, tokens } = ports;
+    const sign = (claims: object, now: number) => tokens.sign(claims, now);
+    const access = new LogAccess({ privateWorld, tailnetName, publicUrl, sign });
     this.#webhooks = new Webhooks({ tailnet: this.tailnet, queue, kv, tailnetName, privateWorld });
-    this.#logStreaming = new LogStreaming({ tailnet: this.tailnet, auditLog, states: logStreamStates, privateWorld });
+    const streamed = { tailnet: this.tailnet, auditLog, states: logStreamStates };
+    this.#logStreaming = new LogStreaming({ ...streamed, privateWorld, access });
     this.encoder = new NetmapEncoder(ports.deployment);
     this.deviceTexts = new DeviceTexts(ports.deployment);
     this.#delivery = new Delivery(this.tailnet, {

@@ -27,7 +27,7 @@ export function deliverWebhooks({ queue, tailnet, privateWorld }: WebhookDeliver
     const webhook = tailnet.records.webhooks.get(delivery.webhookId);
     queue.putOff(delivery, webhook && nextAttempt(delivery.attempts + 1, delivery.createdAt, now));
     if (webhook === undefined) return;
-    const error = await sendOutside(toRequest(webhook, delivery, now), privateWorld, TIMEOUT_MS);
+    const { error } = await sendOutside(toRequest(webhook, delivery, now), privateWorld, { timeoutMs: TIMEOUT_MS });
     if (error === "") queue.remove(delivery.id);
   });
 }

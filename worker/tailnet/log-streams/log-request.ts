@@ -3,7 +3,8 @@
 
 import { toBase64, utf8 } from "../../protocol/bytes.ts";
 import { formatTime } from "../../protocol/control/json.ts";
-import type { LogDestination, LogStream } from "../entities/configuration/log-stream.ts";
+import type { LogDestination, LogStream, LogStreamSettings } from "../entities/configuration/log-stream.ts";
+import { awsDomain, type LogGrant, readExternalAccount } from "./federation.ts";
 import { escapeKey, signS3 } from "./sign-s3.ts";
 
 /** An entry of a log. */
@@ -67,10 +68,8 @@ export function whyUnsendable({ id, destination, settings }: LogStream): string 
   if (id === "network") {
     return "this server has no flow logs: nodes send them to a host that is built into them, which it can not change";
   }
-  if (destination === "gcs")
-    return "Google Cloud Storage is not supported by this server; its S3-compatible endpoint is";
-  if (destination === "s3" && settings.s3AuthenticationType === "rolearn") {
-    return "this server has no AWS account that could take on a role; use an access key";
+  if (destination === "gcs" && readExternalAccount(settings.gcsCredentials) === undefined) {
+    return "gcsCredentials want an identity of AWS, and this server has none; let their provider trust its own tokens (OIDC)";
   }
   return undefined;
 }
@@ -85,24 +84,37 @@ export function sizeOf({ json }: LogEntry): number {
   return JSON.stringify(json).length + 64;
 }
 
-/** The request that carries a body. The same first entry makes the same object, so that a retry replaces it. */
-export function logRequest(stream: LogStream, first: LogEntry, body: Uint8Array, now: number): LogRequest {
+/**
+ * The request that carries a body. The same first entry makes the same object, so that a retry replaces it.
+ *
+ * @param grant what {@link needsGrant} asks for
+ */
+export function logRequest(
+  stream: LogStream,
+  first: LogEntry,
+  body: Uint8Array,
+  { grant, now }: { readonly grant: LogGrant | undefined; readonly now: number },
+): LogRequest {
   const { destination, settings, secrets } = stream;
   const { contentType } = formOf(destination);
+  const type = { "content-type": contentType };
   if (destination === "s3") {
-    const url = objectUrl(stream, first);
+    const url = s3Url(settings, objectKey(settings.s3KeyPrefix, stream, first));
     const { s3AccessKeyId: accessKeyId = "", s3Region: region = "" } = settings;
-    const credentials = { accessKeyId, region, secretAccessKey: secrets.s3SecretAccessKey ?? "" };
-    const unsigned = { method: "PUT", url, headers: { "content-type": contentType }, body } as const;
-    return { method: "PUT", url, headers: signS3(unsigned, credentials, now) };
+    const key = grant?.kind === "key" ? grant : { accessKeyId, secretAccessKey: secrets.s3SecretAccessKey ?? "" };
+    const headers = grant?.kind === "key" ? { ...type, "x-amz-security-token": grant.sessionToken } : type;
+    return { method: "PUT", url, headers: signS3({ method: "PUT", url, headers, body }, { ...key, region }, now) };
   }
-  if (destination === "gcs") throw new Error("nothing is sent to this destination");
+  if (destination === "gcs") {
+    const url = gcsUrl(settings, objectKey(settings.gcsKeyPrefix, stream, first));
+    return { method: "PUT", url, headers: { ...type, ...(grant?.kind === "bearer" && bearer(grant.token, "")) } };
+  }
   const { compressionFormat, url = "", user = "" } = settings;
   return {
     method: "POST",
     url: destination === "elastic" ? bulkUrl(url) : url,
     headers: {
-      "content-type": contentType,
+      ...type,
       ...(compressionFormat !== "none" && { "content-encoding": compressionFormat }),
       ...(secrets.token !== undefined && HTTP[destination].proof(secrets.token, user)),
     },
@@ -120,13 +132,20 @@ function bulkUrl(base: string): string {
   return url.href;
 }
 
-/** `<prefix>2026/01/02/03/04/05-<number>.json`, by the time of the first entry. */
-function objectUrl({ settings }: LogStream, { id, at }: LogEntry): string {
-  const { url, s3Bucket = "", s3Region, s3KeyPrefix = "", compressionFormat } = settings;
+/** `<prefix>2026/01/02/03/04/05-<number>.json`, by the time of the first entry; escaped. */
+function objectKey(prefix = "", { settings }: LogStream, { id, at }: LogEntry): string {
   const time = new Date(at).toISOString().slice(0, 19).replaceAll(/[-:T]/g, "/");
-  const ending = { none: "json", gzip: "json.gz", zstd: "json.zst" }[compressionFormat];
-  const key = escapeKey(`${s3KeyPrefix.replace(/^\/+/, "")}${time}-${id}.${ending}`);
+  const ending = { none: "json", gzip: "json.gz", zstd: "json.zst" }[settings.compressionFormat];
+  return escapeKey(`${prefix.replace(/^\/+/, "")}${time}-${id}.${ending}`);
+}
+
+function s3Url({ url, s3Bucket = "", s3Region = "" }: LogStreamSettings, key: string): string {
   if (url !== undefined) return `${url.replace(/\/+$/, "")}/${s3Bucket}/${key}`;
-  const host = `s3.${s3Region}.amazonaws.com`;
+  const host = `s3.${s3Region}.${awsDomain(s3Region)}`;
   return s3Bucket.includes(".") ? `https://${host}/${s3Bucket}/${key}` : `https://${s3Bucket}.${host}/${key}`;
+}
+
+function gcsUrl({ url, gcsBucket = "", gcsCredentials }: LogStreamSettings, key: string): string {
+  const store = url ?? `https://storage.${readExternalAccount(gcsCredentials)?.universe}`;
+  return `${store.replace(/\/+$/, "")}/${gcsBucket}/${key}`;
 }

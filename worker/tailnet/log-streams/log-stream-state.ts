@@ -3,15 +3,19 @@
 
 /** The state of a stream. Instants are milliseconds since 1970. */
 export interface LogStreamState {
-  /** Number of the last entry that has arrived. */
+  /** Number of the last entry that was sent and answered. */
   readonly position: number;
-  /** Attempts that failed since the last one that did not. */
+  /** Entries up to `position` that were refused for reasons that pass, in order; absent: none. */
+  readonly postponed?: readonly PostponedEntry[];
+  /** Entries that were given up, since they were refused for good; absent: none. */
+  readonly refused?: number;
+  /** Attempts that brought nothing since the last one that did. */
   readonly failures: number;
   /** Nothing is sent before. */
   readonly notBefore: number;
   /** 0: never. */
   readonly lastActivityAt: number;
-  /** Empty: the last attempt succeeded. */
+  /** Empty: the last attempt brought all that it carried. */
   readonly lastError: string;
   readonly maxBodySize: number;
   readonly total: LogStreamCounts;
@@ -28,15 +32,23 @@ export interface LogStreamCounts {
   readonly failed: number;
 }
 
+/** An entry that will be sent again. */
+export interface PostponedEntry {
+  readonly id: number;
+  /** How often it was refused while others of its request were taken. */
+  readonly tries: number;
+}
+
 /** What an attempt came to. */
 export interface LogAttempt {
   /** Of the body as it was sent. */
   readonly bytes: number;
-  readonly entries: number;
-  /** Number of the last of them. */
-  readonly last: number;
-  /** Empty: it arrived. */
+  /** Numbers of the entries, in order. */
+  readonly entries: readonly number[];
+  /** What went wrong; empty: all were taken. */
   readonly error: string;
+  /** What a destination that judges entries one by one said of them; undefined: the error is about all of them. */
+  readonly judged?: { readonly postponed: ReadonlySet<number>; readonly refused: ReadonlySet<number> };
 }
 
 const NOTHING: LogStreamCounts = { bytes: 0, entries: 0, requests: 0, failed: 0 };
@@ -44,6 +56,8 @@ const RATE_WINDOW_MS = 5 * 60_000;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 60 * 60_000;
 const ERROR_MAX = 500;
+/** An entry that was refused so often while others were taken is given up: reasons that pass have passed by then. */
+const TRIES_MAX = 12;
 
 /** A stream that starts behind an entry. */
 export function newLogStreamState(position: number, now: number): LogStreamState {
@@ -65,24 +79,31 @@ export function attempting(state: LogStreamState, now: number): LogStreamState {
   return { ...state, notBefore: now + pauseAfter(state.failures + 1) };
 }
 
-/** The state after an attempt. */
-export function attempted(
-  state: LogStreamState,
-  { bytes, entries, last, error }: LogAttempt,
-  now: number,
-): LogStreamState {
-  const hasFailed = error !== "";
+/**
+ * The state after an attempt. Entries that a destination refused one by one never hold up the others: they are given up,
+ * or go along with what comes next.
+ */
+export function attempted(state: LogStreamState, attempt: LogAttempt, now: number): LogStreamState {
+  const { bytes, entries, error, judged } = attempt;
+  const { postponed, refused } = outcomeOf(state, attempt);
+  const taken =
+    judged === undefined ? (error === "" ? entries.length : 0) : entries.length - postponed.length - refused;
+  const isAnswered = judged !== undefined || error === "";
+  const isToBeTriedAgain = !isAnswered || postponed.length > 0;
+  const failures = isToBeTriedAgain && taken === 0 ? state.failures + 1 : 0;
   const more = {
-    bytes: hasFailed ? 0 : bytes,
-    entries: hasFailed ? 0 : entries,
+    bytes: taken > 0 ? bytes : 0,
+    entries: taken,
     requests: 1,
-    failed: hasFailed ? 1 : 0,
+    failed: error === "" ? 0 : 1,
   };
   const isStale = now - state.recentSince > RATE_WINDOW_MS;
   return {
-    position: hasFailed ? state.position : last,
-    failures: hasFailed ? state.failures + 1 : 0,
-    notBefore: hasFailed ? now + pauseAfter(state.failures + 1) : now,
+    position: isAnswered ? Math.max(state.position, entries.at(-1) ?? 0) : state.position,
+    postponed: isAnswered ? postponed : (state.postponed ?? []),
+    refused: (state.refused ?? 0) + refused,
+    failures,
+    notBefore: isToBeTriedAgain ? now + pauseAfter(failures) : now,
     lastActivityAt: now,
     lastError: error.slice(0, ERROR_MAX),
     maxBodySize: Math.max(state.maxBodySize, bytes),
@@ -90,6 +111,18 @@ export function attempted(
     recent: sum(isStale ? NOTHING : state.recent, more),
     recentSince: isStale ? now : state.recentSince,
   };
+}
+
+/** Which entries are sent again, and how many are given up. */
+function outcomeOf(state: LogStreamState, { entries, judged }: LogAttempt) {
+  if (judged === undefined) return { postponed: [], refused: 0 };
+  const triesOf = new Map(state.postponed?.map(({ id, tries }) => [id, tries]));
+  const areOthersTaken = judged.postponed.size + judged.refused.size < entries.length;
+  const postponed = entries
+    .filter((_, place) => judged.postponed.has(place))
+    .map((id) => ({ id, tries: (triesOf.get(id) ?? 0) + (areOthersTaken ? 1 : 0) }));
+  const kept = postponed.filter(({ tries }) => tries < TRIES_MAX);
+  return { postponed: kept, refused: judged.refused.size + postponed.length - kept.length };
 }
 
 /** What happened per second of late. */
@@ -106,7 +139,7 @@ export function ratesOf({ recent, recentSince }: LogStreamState, now: number): L
 }
 
 function pauseAfter(failures: number): number {
-  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 20), LONGEST_PAUSE_MS);
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(Math.max(failures - 1, 0), 20), LONGEST_PAUSE_MS);
 }
 
 function sum(a: LogStreamCounts, b: LogStreamCounts): LogStreamCounts {

@@ -6,6 +6,7 @@ import type { PrivateReceivers } from "../../../protocol/private-receivers.ts";
 import { type Change, type Decision, decided, refused } from "../../change.ts";
 import type { ExternalId, LogStream, LogType } from "../../entities/configuration/log-stream.ts";
 import { receiverUrlProblem } from "../../entities/configuration/receiver-url.ts";
+import { externalAccountProblem, readExternalAccount } from "../../log-streams/federation.ts";
 import type { Tailnet } from "../../tailnet.ts";
 import type { CommandContext } from "../registration/place-node.ts";
 
@@ -55,7 +56,21 @@ function problemOf(
     if (problem !== undefined) return `url: ${problem}`;
   }
   if (destination === "s3") return s3Problem({ settings, secrets });
-  if (destination === "gcs" && settings.gcsBucket === undefined) return "gcsBucket: required";
+  return destination === "gcs" ? gcsProblem(settings, privateReceivers) : undefined;
+}
+
+/** Credentials that want an identity of AWS are taken as they are and serve nothing here, as the status says. */
+function gcsProblem({ gcsBucket = "", gcsCredentials }: LogStream["settings"], privateReceivers: PrivateReceivers) {
+  if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(gcsBucket)) return "gcsBucket: not the name of a bucket";
+  if (gcsCredentials === undefined) return "gcsCredentials: required";
+  const account = readExternalAccount(gcsCredentials);
+  if (account === undefined) return undefined;
+  const problem = externalAccountProblem(account);
+  if (problem !== undefined) return `gcsCredentials: ${problem}`;
+  for (const url of [account.tokenUrl, account.impersonationUrl]) {
+    const wrong = url && receiverUrlProblem(url, { maxLength: LOG_STREAM_MAX_TEXT, privateReceivers });
+    if (wrong) return `gcsCredentials: ${url} ${wrong}`;
+  }
   return undefined;
 }
 

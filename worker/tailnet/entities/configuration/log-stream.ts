@@ -55,6 +55,8 @@ export interface LogStream {
   readonly destination: LogDestination;
   readonly settings: LogStreamSettings;
   readonly secrets: LogStreamSecrets;
+  /** Where the deployment was reached when it was set: issuer of its tokens when the deployment has no URL of its own. */
+  readonly origin?: string;
 }
 
 /** An identifier that an AWS role's trust policy names. */

@@ -52,6 +52,7 @@ const Status = z
     maxBodySize: count,
     numBytesSent: count,
     numEntriesSent: count,
+    numEntriesRefused: count.openapi({ description: "Of this server: entries that the destination refused for good" }),
     numSpoofedEntries: count,
     numTotalRequests: count,
     numFailedRequests: count,
@@ -106,7 +107,9 @@ const createAwsExternalId = apiRoute("createAwsExternalId", {
   path: "/tailnet/{tailnet}/aws-external-id",
   tags: TAGS,
   summary: "Make an external id for an AWS role",
-  description: "Roles are stored and not taken on: this server has no AWS account. Use access keys.",
+  description:
+    "A role is taken on by an identity token of this server (AssumeRoleWithWebIdentity), in whose subject the external id " +
+    "stands; there is no AWS account that a trust policy could name.",
   request: {
     params: z.object({ tailnet: TailnetName }),
     body: { ...body(z.object({ reusable: z.boolean().nullish() })), required: false },
@@ -120,7 +123,7 @@ const validateAwsTrustPolicy = apiRoute("validateAwsTrustPolicy", {
   method: "post",
   path: "/tailnet/{tailnet}/aws-external-id/{externalId}/validate-aws-trust-policy",
   tags: TAGS,
-  summary: "Refused: roles are not taken on",
+  summary: "Refused: the status of a log stream tells whether its role is taken on",
   request: {
     params: z.object({
       tailnet: TailnetName,
@@ -154,7 +157,8 @@ logStreamRoutes.openapi(getLogStreamStatus, async (c) => {
 });
 
 logStreamRoutes.openapi(setLogStream, async (c) => {
-  const stream = toStream(c.req.valid("param").logType, c.req.valid("json"));
+  const { origin } = new URL(c.req.url);
+  const stream = { ...toStream(c.req.valid("param").logType, c.req.valid("json")), origin };
   resultOf(await c.var.administration.logStreams.set(stream));
   return c.json({}, 200);
 });
@@ -173,7 +177,8 @@ logStreamRoutes.openapi(createAwsExternalId, async (c) => {
 logStreamRoutes.openapi(validateAwsTrustPolicy, async (c) => {
   const isKnown = await c.var.administration.logStreams.hasExternalId(c.req.valid("param").externalId);
   if (!isKnown) throw new RefusalException({ reason: "not-found", what: "external id" });
-  const message = "trust policies can not be checked: this server has no AWS account that could take on a role";
+  const message =
+    "a trust policy can not be checked before a log stream uses its role: the status of the stream tells what AWS says";
   throw new HTTPException(422, { message });
 });
 
@@ -191,13 +196,21 @@ function toStream(id: LogType, request: z.infer<typeof Request>): LogStream {
   };
 }
 
-function toStatus({ lastActivityAt, lastError, maxBodySize, total, rates }: LogStreamStatus): z.infer<typeof Status> {
+function toStatus({
+  lastActivityAt,
+  lastError,
+  maxBodySize,
+  refused = 0,
+  total,
+  rates,
+}: LogStreamStatus): z.infer<typeof Status> {
   return {
     lastActivity: lastActivityAt === 0 ? "0001-01-01T00:00:00Z" : formatTime(lastActivityAt),
     lastError,
     maxBodySize,
     numBytesSent: total.bytes,
     numEntriesSent: total.entries,
+    numEntriesRefused: refused,
     numSpoofedEntries: 0,
     numTotalRequests: total.requests,
     numFailedRequests: total.failed,
