@@ -41,7 +41,7 @@ export function decodeTrunkMessage(message: Uint8Array, sender: TrunkSender): Tr
 /** Frames of a stream that is cut anywhere. */
 export class TrunkDecoder {
   readonly #sender: TrunkSender;
-  #partial = EMPTY;
+  #partial: Uint8Array = EMPTY;
 
   constructor(sender: TrunkSender) {
     this.#sender = sender;
@@ -54,7 +54,8 @@ export class TrunkDecoder {
   receive(chunk: Uint8Array, onFrame: (frame: TrunkFrame) => void): void {
     const bytes = this.#partial.length === 0 ? chunk : concat([this.#partial, chunk]);
     const taken = take(bytes, this.#sender, onFrame);
-    this.#partial = taken === bytes.length ? EMPTY : bytes.slice(taken);
+    // Copied by concat, since slice of Node's buffers gives a view.
+    this.#partial = taken === bytes.length ? EMPTY : concat([bytes.subarray(taken)]);
   }
 }
 
