@@ -70,8 +70,16 @@ export class Gateway {
     this.#log = throttledLog(options.log);
     const limiter = new DialLimiter(options.dialsPerSecond, DIAL_BUDGET_MS);
     this.#routes = new Routes(options.upstreams, limiter);
-    this.#metrics = createMetrics(() => ({ bridges: this.#bridges, queuedDials: () => limiter.queued }));
-    this.#bridges = new Bridges(limiter, (bridge, cause, ageMs) => this.#noteEnd(bridge, cause, ageMs));
+    this.#metrics = createMetrics(() => ({
+      bridges: this.#bridges,
+      trunks: this.#routes.trunks,
+      queuedDials: () => limiter.queued,
+    }));
+    this.#bridges = new Bridges(
+      limiter,
+      (bridge, cause, ageMs) => this.#noteEnd(bridge, cause, ageMs),
+      (nowMs) => this.#routes.beat(nowMs),
+    );
     const handlers = this.#handlers();
     if (options.httpPort !== undefined) this.#http = httpServer(handlers);
     if (options.https !== undefined)
@@ -115,6 +123,7 @@ export class Gateway {
     const bridges = this.#bridges.size;
     const elapsed = () => (performance.now() - startedAt) / 1_000;
     this.#isDraining = true;
+    this.#routes.drain();
     await drainBridges(this.#bridges, seconds);
     await this.#close(Math.max(0, seconds - elapsed()));
     return { seconds: elapsed(), bridges, ended: this.#endedInDrain };

@@ -1,6 +1,7 @@
 // Every maximum of the gateway in one place (kubernetes.md C.1 G2, G4, G5, G7, G9 and C.3). Sizes are bytes, times are
-// milliseconds. What a peer may make the gateway hold follows from them: about 0.6 MB per bridge in the worst case
-// (both directions stalled), about 15 KB of an idle one, TLS not counted.
+// milliseconds. What a peer may make the gateway hold follows from them: about 0.7 MB per bridge in the worst case
+// (both directions stalled: 320 KB and what is in flight to the Worker, to the client 256 KB on a trunk and its socket's
+// share), about 11 KB of an idle one on a trunk, 20 KB of another, TLS not counted.
 
 /** Request line and headers of one request; Node answers 431 beyond. */
 export const HEADERS_MAX = 32 << 10;
@@ -45,7 +46,7 @@ export const CLIENT_STALL_MS = 120_000;
 /** First probe of an idle TCP connection. */
 export const TCP_KEEP_ALIVE_MS = 30_000;
 
-/** Bridges of one process; 503 beyond. */
+/** Bridges of one process; 503 beyond. Each has a connection of its client, and one to the Worker or a share of one. */
 export const BRIDGES_MAX = 10_000;
 /** Open connections of one listener: the bridges and what waits, passes through or is being refused. */
 export const CONNECTIONS_MAX = 12_000;
@@ -60,3 +61,15 @@ export const HTTP_KEEP_ALIVE_MS = 60_000;
 /** How long addresses of the Worker are used without asking again, and how long if asking fails. */
 export const ADDRESS_FRESH_MS = 30_000;
 export const ADDRESS_STALE_MS = 3_600_000;
+
+/** Bytes that a client has taken before the Worker is told on a trunk: half of the window, so that it never shuts while
+ *  a client keeps up, and an idle client's few bytes are never worth a message. */
+export const TRUNK_CREDIT_AT = 128 << 10;
+/**
+ * A trunk without clients is kept so long, one for each Worker, since clients that are restarted come back; another one
+ * until the second heartbeat, for crowds that left together and return at once. Less than the minute after which the
+ * Worker closes one itself, and than the silence that costs a ping.
+ */
+export const TRUNK_SPARE_MS = 40_000;
+/** A Worker that does not know trunks is asked again after this: it may have been replaced by one that does. */
+export const TRUNK_ASK_AGAIN_MS = 600_000;

@@ -3,6 +3,7 @@ import { parseListenAddress } from "../daemon/metrics-server.ts";
 import { connectRaw, controlRequest } from "../testing/raw-client.ts";
 import { startStandIn } from "../testing/stand-in-worker.ts";
 import { startTestGateway } from "../testing/test-gateway.ts";
+import { startTrunkWorker } from "../testing/trunk-worker.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -43,6 +44,23 @@ describe("metrics", () => {
     expect(after).toContain('flarescale_gateway_bridges{kind="control"} 0\n');
     expect(after).toContain('flarescale_gateway_bridge_age_seconds_count{kind="control"} 1\n');
     expect(after).toContain("nodejs_eventloop_lag_seconds");
+  });
+
+  it("counts trunks and what is on them", async () => {
+    const worker = await startTrunkWorker();
+    cleanUps.push(() => worker.close());
+    const gateway = await startTestGateway(worker.url, { metrics: { host: "127.0.0.1", port: 0 } });
+    cleanUps.push(() => gateway.gateway.drain(0));
+    const scrape = async () => (await fetch(`http://127.0.0.1:${gateway.metricsPort}/metrics`)).text();
+    const clients = await Promise.all(Array.from({ length: 17 }, () => connectRaw(gateway.httpPort)));
+    for (const client of clients) client.send(controlRequest());
+    await Promise.all(clients.map((client) => client.head()));
+    const during = await scrape();
+    expect(during).toContain('flarescale_gateway_bridges{kind="control"} 17\n');
+    expect(during).toContain("flarescale_gateway_trunks 2\n");
+    expect(during).toContain("flarescale_gateway_trunk_channels 17\n");
+    for (const { socket } of clients) socket.destroy();
+    await expect.poll(scrape).toContain("flarescale_gateway_trunk_channels 0\n");
   });
 
   it("is healthy and ready, and not ready while it drains", async () => {

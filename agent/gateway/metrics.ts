@@ -18,6 +18,7 @@ export interface Metrics {
 /** What is read at a scrape. */
 export interface MetricSources {
   readonly bridges: Pick<Bridges, "traffic"> & Iterable<Bridge>;
+  readonly trunks: { readonly count: number; readonly channels: number };
   readonly queuedDials: () => number;
 }
 
@@ -83,6 +84,22 @@ function addScraped(registers: Registry[], sources: () => MetricSources): void {
     collect() {
       for (const kind of BRIDGE_KINDS) this.set({ kind }, 0);
       for (const { kind } of sources().bridges) this.inc({ kind });
+    },
+  });
+  new Gauge({
+    name: `${PREFIX}trunks`,
+    help: "WebSockets to the Worker that native control clients share",
+    registers,
+    collect() {
+      this.set(sources().trunks.count);
+    },
+  });
+  new Gauge({
+    name: `${PREFIX}trunk_channels`,
+    help: "Control connections on trunks; the other control bridges have a WebSocket of their own",
+    registers,
+    collect() {
+      this.set(sources().trunks.channels);
     },
   });
   new Gauge({

@@ -4,6 +4,7 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import { TRUNK_PROTOCOL } from "../../worker/protocol/trunk/frame.ts";
 
 /** One WebSocket that the stand-in accepted. */
 export interface AcceptedSocket {
@@ -18,6 +19,10 @@ export interface StandInOptions {
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Holds upgrades back until it resolves. */
   readonly beforeUpgrade?: () => Promise<void>;
+  /** Accepts trunks (trunk-worker.ts); otherwise it answers as a Worker does that does not know them. */
+  readonly knowsTrunks?: boolean;
+  /** Subprotocol that it selects, whatever is offered; the first one offered by default. */
+  readonly choose?: string;
   /** Answers an upgrade itself when it returns true. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Socket) => boolean;
 }
@@ -26,7 +31,7 @@ export interface StandInOptions {
 export interface StandInWorker {
   readonly url: URL;
   readonly port: number;
-  /** All upgrade requests so far. */
+  /** All upgrade requests so far, but those of trunks that it answered because it does not know them. */
   readonly upgrades: readonly IncomingMessage[];
   /** The next accepted WebSocket; waits for it. */
   next(): Promise<AcceptedSocket>;
@@ -42,7 +47,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const webSockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    handleProtocols: (offered) => [...offered][0] ?? false,
+    handleProtocols: (offered) => options.choose ?? [...offered][0] ?? false,
   });
   const upgrades: IncomingMessage[] = [];
   const accepted: AcceptedSocket[] = [];
@@ -61,8 +66,14 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     });
   };
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    upgrades.push(request);
-    if (options.onUpgrade?.(request, socket) === true) return;
+    const isUnknown = options.knowsTrunks !== true && request.headers["sec-websocket-protocol"] === TRUNK_PROTOCOL;
+    const isAnswered = options.onUpgrade?.(request, socket) === true;
+    if (isAnswered || !isUnknown) upgrades.push(request);
+    if (isAnswered) return;
+    if (isUnknown) {
+      socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
     if (options.beforeUpgrade === undefined) accept(request, socket, head);
     else void options.beforeUpgrade().then(() => accept(request, socket, head));
   });

@@ -1,11 +1,12 @@
-// One gateway process at its limits: as many bridges as it allows, or as the machine gives it descriptors for (two for
-// each), and one more than that. Node raises its soft limit of descriptors to the hard one by itself.
+// One gateway process at its limits: as many bridges as it allows, or as the machine gives it descriptors for (one for
+// each, and one for each trunk), and one more than that. Node raises its soft limit of descriptors to the hard one by itself.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { BRIDGES_MAX } from "../../agent/gateway/limits.ts";
 import { connectRaw, controlRequest, type RawClient } from "../../agent/testing/raw-client.ts";
+import { TRUNK_MAX_CHANNELS } from "../../worker/protocol/trunk/frame.ts";
 import { Child } from "./support/child.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 import { freeLoopbackPort } from "./support/local-http.ts";
@@ -81,7 +82,7 @@ function residentKB({ child }: Gateway): number {
 }
 
 it("opens as many bridges as it may, carries bytes on all, and is left with none when their clients go", async () => {
-  const wanted = Math.min(BRIDGES_MAX, Math.floor((hardLimit() - OTHER_DESCRIPTORS) / 2));
+  const wanted = Math.min(BRIDGES_MAX, Math.floor((hardLimit() - OTHER_DESCRIPTORS) / (1 + 1 / TRUNK_MAX_CHANNELS)));
   const { gateway, clients, ask } = await openGateway();
   const before = residentKB(gateway);
   const startedAt = performance.now();
@@ -91,6 +92,7 @@ it("opens as many bridges as it may, carries bytes on all, and is left with none
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   expect(await gateway.metric(BRIDGES)).toBe(wanted);
+  expect(await gateway.metric("trunks")).toBeLessThan(wanted / TRUNK_MAX_CHANNELS + BATCH);
   const idleKB = (residentKB(gateway) - before) / wanted;
 
   for (let at = 0; at < wanted; at += BATCH) {
@@ -113,10 +115,10 @@ it("opens as many bridges as it may, carries bytes on all, and is left with none
 it("outlives a want of descriptors: the bridges that stand go on, and there is room again when some end", async () => {
   const { gateway, clients, ask } = await openGateway(120);
   const statuses: number[] = [];
-  while (statuses.length < 60) statuses.push(await ask());
+  while (statuses.length < 120) statuses.push(await ask());
   const standing = clients.filter((_, at) => statuses[at] === 101);
-  expect(standing.length).toBeGreaterThan(20);
-  expect(standing.length).toBeLessThan(60);
+  expect(standing.length).toBeGreaterThan(40);
+  expect(standing.length).toBeLessThan(115);
   expect(await Promise.all(standing.map(echoes))).toEqual(standing.map(() => true));
 
   for (const { socket } of standing.slice(0, 10)) socket.destroy();

@@ -1,5 +1,5 @@
 // From an upgrade request to a bridge or a refusal (kubernetes.md C.1 G1, C.4). The client learns of success only when
-// the Worker's WebSocket is open; until then its bytes are kept and its leaving cancels the dial.
+// the Worker has taken its connection; until then its bytes are kept and its leaving cancels the dial.
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Log } from "../../log.ts";
@@ -8,7 +8,9 @@ import { BRIDGES_MAX } from "../limits.ts";
 import type { Metrics } from "../metrics.ts";
 import { CLIENT_GONE } from "../upstream/dialer.ts";
 import type { WebSocketTarget } from "../upstream/handshake.ts";
+import type { Opened } from "../upstream/outcome.ts";
 import { type Route, type Routes, UNKNOWN_HOST } from "../upstream/routes.ts";
+import type { WorkerStream } from "../websocket/worker-stream.ts";
 import type { Bridge, Bridges, EndCause } from "./bridges.ts";
 import { type Refusal, writeRefusal } from "./refusal.ts";
 import { Relay } from "./relay.ts";
@@ -86,7 +88,7 @@ async function openTunnel(
   client: WaitingClient,
   wanted: Exclude<UpgradeRequest, { kind: "websocket" }>,
 ): Promise<Refusal | { readonly kind: "bridged" }> {
-  const outcome = await parts.route.dialer.openWebSocket(targetOf(request, wanted), client.gone);
+  const outcome = await openStream(parts, request, client, wanted);
   if (outcome.kind === "refused") return outcome;
   const late = client.gone.aborted ? CLIENT_GONE : findObstacle(parts, request);
   if (late !== undefined) {
@@ -102,10 +104,22 @@ async function openTunnel(
   });
   parts.bridges.add(tunnel);
   const early = client.release();
+  client.socket.cork(); // the head and the Worker's first bytes leave together
   if (wanted.kind === "control") client.socket.write(CONTROL_HEAD);
   else if (!wanted.isFastStart) client.socket.write(DERP_HEAD);
   tunnel.start(early);
+  client.socket.uncork();
   return { kind: "bridged" };
+}
+
+function openStream(
+  { route: { dialer } }: BridgeParts,
+  request: IncomingMessage,
+  { gone }: WaitingClient,
+  wanted: Exclude<UpgradeRequest, { kind: "websocket" }>,
+): Promise<Opened<WorkerStream> | Refusal> {
+  if (wanted.kind === "derp") return dialer.openWebSocket(targetOf(request, wanted), gone);
+  return dialer.openControl(Buffer.from(wanted.handshake, "base64"), () => targetOf(request, wanted), gone);
 }
 
 function isFastStart(wanted: UpgradeRequest | Refusal): boolean {

@@ -17,7 +17,7 @@ export type EndCause =
   | "worker-violation"
   | "drain";
 
-/** One client joined to one WebSocket of the Worker. */
+/** One client joined to one WebSocket of the Worker, or to one channel of a trunk. */
 export interface Bridge {
   readonly kind: BridgeKind;
   /** Bytes that wait in this process, both directions. */
@@ -46,10 +46,15 @@ export class Bridges {
   readonly #onEnd: (bridge: Bridge, cause: EndCause, ageMs: number) => void;
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(limiter: DialLimiter, onEnd: (bridge: Bridge, cause: EndCause, ageMs: number) => void) {
+  /** @param onBeat called at every heartbeat, for what else must be looked after: a timer of its own would wake the process */
+  constructor(
+    limiter: DialLimiter,
+    onEnd: (bridge: Bridge, cause: EndCause, ageMs: number) => void,
+    onBeat: (nowMs: number) => void,
+  ) {
     this.#limiter = limiter;
     this.#onEnd = onEnd;
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
+    this.#heartbeat = setInterval(() => this.#beat(onBeat), HEARTBEAT_MS).unref();
   }
 
   /** How many stand. */
@@ -81,8 +86,9 @@ export class Bridges {
     clearInterval(this.#heartbeat);
   }
 
-  #beat(): void {
+  #beat(onBeat: (nowMs: number) => void): void {
     const now = performance.now();
     for (const bridge of this.#open.keys()) bridge.beat(now);
+    onBeat(now);
   }
 }

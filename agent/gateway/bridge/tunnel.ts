@@ -1,21 +1,12 @@
-// One native client (control or DERP) joined to one WebSocket of the Worker (kubernetes.md C.1 G3–G8). Bytes are opaque:
-// message boundaries mean nothing in either direction. Both directions have backpressure, so that a slow client makes
+// One native client (control or DERP) joined to one stream of the Worker, a WebSocket of its own or a channel of a trunk
+// (kubernetes.md C.1 G3–G8). Bytes are opaque: message boundaries mean nothing in either direction. Both directions have backpressure, so that a slow client makes
 // the Worker wait and the other way round; the end of one side is the end of the other.
 import type { Socket } from "node:net";
-import {
-  CHUNK_COST,
-  CLIENT_STALL_MS,
-  COALESCE_MAX,
-  MISSED_PINGS_MAX,
-  PAUSE_ABOVE,
-  PING_AFTER_MS,
-  PING_AGAIN_MS,
-  RESUME_BELOW,
-} from "../limits.ts";
+import { CHUNK_COST, CLIENT_STALL_MS, COALESCE_MAX, PAUSE_ABOVE, RESUME_BELOW } from "../limits.ts";
 import { writeCopy } from "../websocket/buffer-pool.ts";
+import { atEndOfTurn, type TurnTask } from "../websocket/end-of-turn.ts";
 import { CloseCode } from "../websocket/frame.ts";
-import type { StreamEnd } from "../websocket/server-frames.ts";
-import type { WebSocketStream } from "../websocket/websocket-stream.ts";
+import type { StreamEnd, StreamEvents, WorkerStream } from "../websocket/worker-stream.ts";
 import type { Bridge, EndCause, Traffic } from "./bridges.ts";
 import { endLingering, resetAfterFlush } from "./socket-end.ts";
 
@@ -28,31 +19,26 @@ export interface TunnelParts {
   /** Paused behind its request head; somebody listens to its errors. */
   readonly client: Socket;
   /** Open and paused. */
-  readonly worker: WebSocketStream;
+  readonly worker: WorkerStream;
   readonly traffic: Traffic;
   readonly onEnd: (tunnel: Tunnel, cause: EndCause) => void;
 }
 
-/** A bridge between a byte stream and a WebSocket. */
-export class Tunnel implements Bridge {
+/** A bridge between two byte streams. It is its own listener, so that an idle one keeps little. */
+export class Tunnel implements Bridge, StreamEvents, TurnTask {
   readonly kind: "control" | "derp";
   readonly #client: Socket;
-  readonly #worker: WebSocketStream;
+  readonly #worker: WorkerStream;
   readonly #traffic: Traffic;
   readonly #onEnd: TunnelParts["onEnd"];
   /** Reads of the client that wait for the Worker, and what they cost. */
   readonly #queue: Buffer[] = [];
   #queuedCost = 0;
-  /** Bytes handed to the WebSocket and not yet written to its connection. */
+  /** Bytes handed to the Worker's stream and not yet written to its connection. */
   #inFlight = 0;
   #isFlushDue = false;
   /** Set when the bridge begins to end; the first cause counts. */
   #cause: EndCause | undefined;
-  /** Whether the Worker gave a sign of life since the last beat: bytes or a pong. */
-  #hasHeard = false;
-  /** The beat that saw the last sign of life. */
-  #heardAt = performance.now();
-  #missedPings = 0;
   /** The beat that first saw the client hold the Worker back, until it takes something. */
   #stalledAt: number | undefined;
 
@@ -65,7 +51,7 @@ export class Tunnel implements Bridge {
   }
 
   get bufferedBytes(): number {
-    return this.#queuedCost + this.#inFlight + this.#client.writableLength;
+    return this.#queuedCost + this.#inFlight + this.#client.writableLength + this.#worker.heldBytes;
   }
 
   /** Begins to carry; `early` are bytes that the client sent before. */
@@ -78,24 +64,12 @@ export class Tunnel implements Bridge {
 
   beat(nowMs: number): void {
     if (this.#cause !== undefined) return;
-    if (this.#worker.isPaused) {
-      // Pongs cannot be read now, so that silence says nothing about the Worker, only about the client.
-      this.#stalledAt ??= nowMs;
-      if (nowMs - this.#stalledAt >= CLIENT_STALL_MS) this.#abort("client-stalled");
+    if (!this.#worker.isPaused) {
+      this.#worker.beat(nowMs);
       return;
     }
-    if (this.#hasHeard) {
-      this.#hasHeard = false;
-      this.#heardAt = nowMs;
-      this.#missedPings = 0;
-    }
-    if (nowMs - this.#heardAt < PING_AFTER_MS + this.#missedPings * PING_AGAIN_MS) return;
-    if (this.#missedPings >= MISSED_PINGS_MAX) {
-      this.#abort("worker-silent");
-      return;
-    }
-    this.#missedPings += 1;
-    this.#worker.ping();
+    this.#stalledAt ??= nowMs;
+    if (nowMs - this.#stalledAt >= CLIENT_STALL_MS) this.#abort("client-stalled");
   }
 
   drain(): void {
@@ -107,18 +81,11 @@ export class Tunnel implements Bridge {
       .on("data", (chunk: Buffer) => this.#readClient(chunk))
       .on("drain", () => {
         this.#stalledAt = undefined;
-        this.#hasHeard = true; // as far as could be heard
         this.#worker.resume();
       })
       .on("end", () => this.#closeWorker("client-closed", CloseCode.NORMAL))
       .on("close", () => this.#closeWorker("client-reset", CloseCode.NORMAL));
-    this.#worker.listen({
-      data: (bytes) => this.#readWorker(bytes),
-      pong: () => {
-        this.#hasHeard = true;
-      },
-      close: (end) => this.#endClient(end),
-    });
+    this.#worker.listen(this);
   }
 
   #readClient(chunk: Buffer): void {
@@ -130,15 +97,16 @@ export class Tunnel implements Bridge {
     // joined: TLS hands out each of a client's records by itself, and a relay client makes one of each packet.
     if (this.#inFlight === 0 && !this.#isFlushDue) {
       this.#isFlushDue = true;
-      setImmediate(this.#flushDue);
+      atEndOfTurn(this);
     }
     if (this.#queuedCost + this.#inFlight > PAUSE_ABOVE) this.#client.pause();
   }
 
-  readonly #flushDue = (): void => {
+  /** Sends what the client has sent in one turn. */
+  endTurn(): void {
     this.#isFlushDue = false;
     if (this.#cause === undefined) this.#flush();
-  };
+  }
 
   #flush(limit = RESUME_BELOW): void {
     while (this.#queue.length > 0 && this.#inFlight < limit) {
@@ -169,8 +137,8 @@ export class Tunnel implements Bridge {
     return { chunks: this.#queue.splice(0, count), length };
   }
 
-  #readWorker(bytes: Buffer): void {
-    this.#hasHeard = true;
+  /** Takes bytes of the Worker. */
+  data(bytes: Uint8Array): void {
     this.#traffic.toClient += bytes.length;
     if (this.#client.writable && !writeCopy(this.#client, bytes)) this.#worker.pause();
   }
@@ -192,10 +160,9 @@ export class Tunnel implements Bridge {
     this.#worker.terminate();
   }
 
-  /** The WebSocket is closed: the client gets what is left, then a FIN after a clean end and a reset after an error. */
-  #endClient({ code, isViolation }: StreamEnd): void {
-    if (isViolation) this.#cause ??= "worker-violation";
-    this.#cause ??= CLEAN_CODES.has(code) ? "worker-closed" : "worker-error";
+  /** The Worker's stream has ended: the client gets what is left, then a FIN after a clean end and a reset after an error. */
+  close(end: StreamEnd): void {
+    this.#cause ??= causeOf(end);
     this.#queue.length = 0;
     this.#queuedCost = 0;
     if (!this.#client.destroyed) {
@@ -204,6 +171,11 @@ export class Tunnel implements Bridge {
     }
     this.#onEnd(this, this.#cause);
   }
+}
+
+function causeOf({ code, fault }: StreamEnd): EndCause {
+  if (fault !== undefined) return fault === "silence" ? "worker-silent" : "worker-violation";
+  return CLEAN_CODES.has(code) ? "worker-closed" : "worker-error";
 }
 
 function isCleanEnd(cause: EndCause): boolean {

@@ -72,6 +72,11 @@ export function hintHeaders(request: IncomingMessage): string[] {
   return headers;
 }
 
+/** What the gateway says of itself in a request that no client made. */
+export function ownHeaders(): string[] {
+  return ["Via", `1.1 ${PSEUDONYM}`];
+}
+
 /** Headers of a response as the client gets them. Alt-Svc names ports of the edge, which the gateway does not have. */
 export function responseHeaders(raw: RawHeaders): string[] {
   return endToEnd(raw, (name) => name === "alt-svc");

@@ -1,11 +1,15 @@
 // Opens WebSockets to the Worker for clients that wait (kubernetes.md C.1 G1, G2, G9): each dial takes its turn at the
-// limiter, is tried again while the Worker looks like it is being deployed, and ends within the client's patience. Two
-// forms come out: a WebSocket of ours, for native clients, and a connection after its 101, for JS clients that speak
-// WebSocket themselves.
+// limiter, is tried again while the Worker looks like it is being deployed, and ends within the client's patience. Three
+// forms come out: for native clients a channel of a trunk, or a WebSocket of their own, and for JS clients, which speak
+// WebSocket themselves, a connection after its 101. An OPEN on a trunk takes its turn as a dial does: to the Worker most
+// of both is the handshake. The trunk's own dial takes none.
 import { setTimeout as sleep } from "node:timers/promises";
+import { TRUNK_PROTOCOL } from "../../../worker/protocol/trunk/frame.ts";
 import { type Refusal, refusal } from "../bridge/refusal.ts";
+import { ownHeaders } from "../http/headers.ts";
 import { DIAL_BUDGET_MS } from "../limits.ts";
-import type { WebSocketStream } from "../websocket/websocket-stream.ts";
+import { TrunkPool } from "../trunk/trunk-pool.ts";
+import type { WorkerStream } from "../websocket/worker-stream.ts";
 import type { DialLimiter } from "./dial-limiter.ts";
 import {
   openSwitched,
@@ -31,18 +35,35 @@ const BUSY: Refusal = {
   retryAfter: "5",
 };
 
+const TRUNK: WebSocketTarget = { path: "/ts2021", protocol: TRUNK_PROTOCOL, headers: ownHeaders() };
+
 /** Dials for a whole gateway. */
 export class Dialer {
+  /** The trunks to this Worker. */
+  readonly trunks: TrunkPool;
   readonly #upstream: Upstream;
   readonly #limiter: DialLimiter;
 
   constructor(upstream: Upstream, limiter: DialLimiter) {
     this.#upstream = upstream;
     this.#limiter = limiter;
+    this.trunks = new TrunkPool((signal) => openWebSocket(upstream, TRUNK, signal));
+  }
+
+  /** Opens a control connection: on a trunk, or by the target when the Worker does not know trunks. It is paused. */
+  openControl(
+    initiation: Uint8Array,
+    target: () => WebSocketTarget,
+    clientGone: AbortSignal,
+  ): Promise<Opened<WorkerStream> | Refusal> {
+    return this.#dial<WorkerStream>(async (signal) => {
+      const outcome = await this.trunks.open(initiation, signal);
+      return outcome.kind === "no-trunks" ? await openWebSocket(this.#upstream, target(), signal) : outcome;
+    }, clientGone);
   }
 
   /** Opens a WebSocket. It is paused, so that no message passes before the caller listens. */
-  openWebSocket(target: WebSocketTarget, clientGone: AbortSignal): Promise<Opened<WebSocketStream> | Refusal> {
+  openWebSocket(target: WebSocketTarget, clientGone: AbortSignal): Promise<Opened<WorkerStream> | Refusal> {
     return this.#dial((signal) => openWebSocket(this.#upstream, target, signal), clientGone);
   }
 
@@ -56,9 +77,15 @@ export class Dialer {
     clientGone: AbortSignal,
   ): Promise<Opened<Connection> | Refusal> {
     const endsAt = performance.now() + DIAL_BUDGET_MS;
-    const signal = AbortSignal.any([clientGone, AbortSignal.timeout(DIAL_BUDGET_MS)]);
+    const patience = new AbortController();
+    const { signal } = patience;
+    // By hand: AbortSignal.timeout would go off for every dial, long after most have succeeded, and any() costs much.
+    const giveUp = () => patience.abort();
+    const timer = setTimeout(giveUp, DIAL_BUDGET_MS);
+    clientGone.addEventListener("abort", giveUp, { once: true });
     let last: Refusal | undefined;
     try {
+      clientGone.throwIfAborted();
       for (let round = 0; ; round++) {
         if (!(await this.#limiter.take(signal))) return last ?? BUSY;
         const outcome = await attempt(signal);
@@ -70,8 +97,12 @@ export class Dialer {
         await sleep(pauseMs, undefined, { signal });
       }
     } catch (error) {
+      if (clientGone.aborted) return CLIENT_GONE;
       if (!signal.aborted) throw error;
-      return clientGone.aborted ? CLIENT_GONE : (last ?? TIMED_OUT);
+      return last ?? TIMED_OUT;
+    } finally {
+      clearTimeout(timer);
+      clientGone.removeEventListener("abort", giveUp);
     }
   }
 }

@@ -30,6 +30,9 @@ export interface WebSocketTarget {
   readonly headers: readonly string[];
 }
 
+/** The answer to a subprotocol that a Worker does not know. */
+const BAD_REQUEST = 400;
+const OTHER_PROTOCOL = "the server selected another subprotocol";
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** Opens a WebSocket of ours. It is paused, so that nothing passes before the caller listens. */
@@ -43,12 +46,17 @@ export async function openWebSocket(
   const intake: Intake = { receive: () => {} };
   const request = { path, headers: ["Host", upstream.origin.host, ...ours, ...headers] };
   const outcome = await openSwitched(upstream, request, signal, intake);
-  if (outcome.kind === "refused") return outcome;
+  if (outcome.kind === "refused") return outcome.status === BAD_REQUEST ? unknownProtocol(outcome) : outcome;
   const { socket, head, response } = outcome.connection;
   const fault = faultOf(response, key, protocol);
   if (fault === undefined) return { kind: "opened", connection: joinStream(socket, head, intake) };
   socket.destroy();
-  return networkFailure(new Error(fault));
+  const failure = networkFailure(new Error(fault));
+  return fault === OTHER_PROTOCOL ? unknownProtocol(failure) : failure;
+}
+
+function unknownProtocol(failure: Failure): Failure {
+  return { ...failure, isUnknownProtocol: true };
 }
 
 /** Sends a client's own WebSocket request and hands over the connection after the 101, paused. */
@@ -106,7 +114,7 @@ function faultOf({ headers }: IncomingMessage, key: string, protocol: string): s
   if (headers.upgrade?.toLowerCase() !== "websocket") return "the server switched to another protocol";
   const accept = createHash("sha1").update(`${key}${GUID}`).digest("base64");
   if (headers["sec-websocket-accept"] !== accept) return "the server's answer belongs to another handshake";
-  if (headers["sec-websocket-protocol"] !== protocol) return "the server selected another subprotocol";
+  if (headers["sec-websocket-protocol"] !== protocol) return OTHER_PROTOCOL;
   if (headers["sec-websocket-extensions"] !== undefined) return "the server selected an extension";
   return undefined;
 }

@@ -13,7 +13,11 @@ export interface Opened<Connection> {
 export interface Failure extends Refusal {
   /** Whether another try makes sense: network errors and 5xx go away when a deploy is over. */
   readonly isPassing: boolean;
+  /** Set when the Worker does not know the subprotocol that was asked for. */
+  readonly isUnknownProtocol?: true;
 }
+
+const STATUS_MAX = 599;
 
 /** Errors of a Worker that is being started anew. */
 const PASSING_ERRORS = new Set([
@@ -40,7 +44,12 @@ export async function readFailure(response: IncomingMessage): Promise<Failure> {
   const status = response.statusCode ?? 502;
   const isError = status >= 400;
   const text = isError ? await shortText(response) : undefined;
-  const retryAfter = response.headers["retry-after"];
+  return statusFailure(status, text, response.headers["retry-after"]);
+}
+
+/** A failure with the Worker's status; one that is no error, or none of HTTP's, makes 502. */
+export function statusFailure(status: number, text: string | undefined, retryAfter: string | undefined): Failure {
+  const isError = status >= 400 && status <= STATUS_MAX;
   return {
     ...refusal("worker-status", isError ? status : 502, text ?? `the control server answered ${status}`),
     ...(retryAfter !== undefined && { retryAfter }),

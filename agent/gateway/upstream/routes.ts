@@ -84,8 +84,31 @@ export class Routes {
     return (host === undefined ? undefined : this.#byHost.get(host)) ?? this.#fallback;
   }
 
-  /** Closes the kept connections. */
+  /** Trunks that stand, and control connections on them. */
+  get trunks(): { readonly count: number; readonly channels: number } {
+    let [count, channels] = [0, 0];
+    for (const { dialer } of this.#byOrigin.values()) {
+      count += dialer.trunks.size;
+      channels += dialer.trunks.channels;
+    }
+    return { count, channels };
+  }
+
+  /** Looks after the trunks; called every few seconds (HEARTBEAT_MS). */
+  beat(nowMs: number): void {
+    for (const { dialer } of this.#byOrigin.values()) dialer.trunks.beat(nowMs);
+  }
+
+  /** Has trunks end when their last client goes. */
+  drain(): void {
+    for (const { dialer } of this.#byOrigin.values()) dialer.trunks.drain();
+  }
+
+  /** Closes the kept connections and the trunks. */
   close(): void {
-    for (const { upstream } of this.#byOrigin.values()) upstream.close();
+    for (const { upstream, dialer } of this.#byOrigin.values()) {
+      dialer.trunks.close();
+      upstream.close();
+    }
   }
 }

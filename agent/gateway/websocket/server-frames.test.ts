@@ -97,9 +97,9 @@ describe("ServerFrames", () => {
     for (const size of [1, 1_000]) {
       const { data, end } = read(cut(stream, [size]));
       expect(data.toString()).toBe("ab");
-      expect(end).toEqual({ code: 1012, isViolation: false });
+      expect(end).toEqual({ code: 1012 });
     }
-    expect(read([frame(Opcode.CLOSE, Buffer.alloc(0))]).end).toEqual({ code: CloseCode.NO_STATUS, isViolation: false });
+    expect(read([frame(Opcode.CLOSE, Buffer.alloc(0))]).end).toEqual({ code: CloseCode.NO_STATUS });
   });
 
   it.each([
@@ -120,7 +120,7 @@ describe("ServerFrames", () => {
     const stream = Buffer.concat([begin, hostile, frame(2, Buffer.from("after"))]);
     for (const size of [1, 7, 100_000]) {
       const { data, controls, end } = read(cut(stream, [size]));
-      expect(end).toEqual({ code, isViolation: true });
+      expect(end).toEqual({ code, fault: "violation" });
       expect(data.toString()).toBe("before");
       expect(controls).toEqual([]);
     }
@@ -128,7 +128,7 @@ describe("ServerFrames", () => {
 
   it("refuses a new message inside another", () => {
     const stream = [frame(2, Buffer.from("a"), { fin: false }), frame(2, Buffer.from("b"))];
-    expect(read(stream).end).toEqual({ code: CloseCode.PROTOCOL_ERROR, isViolation: true });
+    expect(read(stream).end).toEqual({ code: CloseCode.PROTOCOL_ERROR, fault: "violation" });
   });
 
   it("survives any bytes: it gives no more than came, and ends at most once", () => {

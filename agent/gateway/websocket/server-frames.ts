@@ -3,16 +3,10 @@
 // removed by moving them together, so that one read of the server is one write to the client.
 import { WEBSOCKET_MAX_RECEIVE } from "../../../worker/protocol/limits.ts";
 import { CloseCode, CONTROL_MAX, FIN, MASKED, Opcode } from "./frame.ts";
+import type { StreamEnd } from "./worker-stream.ts";
 
 /** Receives pings and pongs. */
 export type OnControl = (opcode: number, payload: Buffer) => void;
-
-/** How the server's stream ended: by its close frame, or by what it must not send. */
-export interface StreamEnd {
-  /** The server's code, or ours for its violation. */
-  readonly code: number;
-  readonly isViolation: boolean;
-}
 
 /** Bits of the first byte that mean something only with extensions, which we never offer. */
 const RESERVED = 0x70;
@@ -88,7 +82,7 @@ export class ServerFrames {
     const length = payloadLength(this.#head);
     const fault = this.#faultOf(opcode, isLast, length);
     if (fault !== undefined || (first & RESERVED) !== 0 || ((this.#head[1] as number) & MASKED) !== 0) {
-      this.#end = { code: fault ?? CloseCode.PROTOCOL_ERROR, isViolation: true };
+      this.#end = { code: fault ?? CloseCode.PROTOCOL_ERROR, fault: "violation" };
       return;
     }
     if (!isControl(opcode)) this.#isFragmented = !isLast;
@@ -117,10 +111,10 @@ export class ServerFrames {
 
 /** What a close frame says. */
 function endOf(payload: Buffer): StreamEnd {
-  if (payload.length === 0) return { code: CloseCode.NO_STATUS, isViolation: false };
+  if (payload.length === 0) return { code: CloseCode.NO_STATUS };
   const code = payload.length === 1 ? undefined : payload.readUInt16BE(0);
   const isSound = code !== undefined && isSendable(code);
-  return isSound ? { code, isViolation: false } : { code: CloseCode.PROTOCOL_ERROR, isViolation: true };
+  return isSound ? { code } : { code: CloseCode.PROTOCOL_ERROR, fault: "violation" };
 }
 
 function isControl(opcode: number): boolean {

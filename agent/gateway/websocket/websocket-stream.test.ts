@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { openWebSocket } from "../upstream/handshake.ts";
 import { createUpstream } from "../upstream/upstream.ts";
-import type { StreamEnd } from "./server-frames.ts";
 import type { WebSocketStream } from "./websocket-stream.ts";
+import type { StreamEnd } from "./worker-stream.ts";
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {
@@ -35,10 +36,9 @@ async function open() {
 function listen(stream: WebSocketStream) {
   const received: Buffer[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<StreamEnd>();
-  let pongs = 0;
-  stream.listen({ data: (bytes) => received.push(Buffer.from(bytes)), pong: () => (pongs += 1), close: resolve });
+  stream.listen({ data: (bytes) => received.push(Buffer.from(bytes)), close: resolve });
   stream.resume();
-  return { ended, text: () => Buffer.concat(received).toString(), pongs: () => pongs };
+  return { ended, text: () => Buffer.concat(received).toString() };
 }
 
 const send = (stream: WebSocketStream, ...parts: Uint8Array[]) =>
@@ -81,8 +81,10 @@ describe("WebSocketStream", () => {
     listen(stream);
     peer.pause();
     const messages = Array.from({ length: 400 }, () => randomBytes(50_000));
-    const written = messages.map((message) => send(stream, message));
-    expect(stream.bufferedBytes).toBeGreaterThan(1_000_000);
+    let waiting = messages.length;
+    const written = messages.map((message) => send(stream, message).then(() => waiting--));
+    await sleep(50);
+    expect(waiting).toBeGreaterThan(20);
     let index = 0;
     let wrong = 0;
     peer.on("message", (message: Buffer) => {
@@ -94,14 +96,12 @@ describe("WebSocketStream", () => {
     expect(wrong).toBe(0);
   });
 
-  it("answers a ping with its payload, and tells of pongs", async () => {
+  it("answers a ping with its payload", async () => {
     const { stream, peer } = await open();
-    const { pongs } = listen(stream);
+    listen(stream);
     const ponged = once(peer, "pong") as Promise<[Buffer]>;
     peer.ping("are you there");
     expect(String((await ponged)[0])).toBe("are you there");
-    stream.ping();
-    await expect.poll(pongs).toBe(1);
   });
 
   it("gives all that came before a close, answers it with its code and ends", async () => {
@@ -110,7 +110,7 @@ describe("WebSocketStream", () => {
     const closed = once(peer, "close");
     peer.send(Buffer.from("last words"));
     peer.close(1012, "restart");
-    expect(await ended).toEqual({ code: 1012, isViolation: false });
+    expect(await ended).toEqual({ code: 1012 });
     expect(text()).toBe("last words");
     expect((await closed)[0]).toBe(1012);
   });
@@ -121,7 +121,7 @@ describe("WebSocketStream", () => {
     const closed = once(peer, "close");
     stream.close(1001, "draining");
     expect((await closed).map(String)).toEqual(["1001", "draining"]);
-    expect(await ended).toEqual({ code: 1001, isViolation: false });
+    expect(await ended).toEqual({ code: 1001 });
   });
 
   it("ends within seconds when the server does not answer its close", async () => {
@@ -129,7 +129,7 @@ describe("WebSocketStream", () => {
     const { ended } = listen(stream);
     peer.pause();
     stream.close(1000);
-    expect(await ended).toEqual({ code: 1006, isViolation: false });
+    expect(await ended).toEqual({ code: 1006 });
   });
 
   it("closes on text and calls it a violation", async () => {
@@ -137,7 +137,7 @@ describe("WebSocketStream", () => {
     const { ended } = listen(stream);
     const closed = once(peer, "close");
     peer.send("text");
-    expect(await ended).toEqual({ code: 1003, isViolation: true });
+    expect(await ended).toEqual({ code: 1003, fault: "violation" });
     expect((await closed)[0]).toBe(1003);
   });
 });

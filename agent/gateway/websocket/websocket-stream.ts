@@ -2,30 +2,29 @@
 // gateway instead of using a WebSocket library, because those gather whole messages in memory of their own, and that was
 // more than half of what a relayed byte cost here (docs/decisions/0012-gateway-websocket.md).
 import type { Socket } from "node:net";
-import { CLOSE_TIMEOUT_MS } from "../limits.ts";
+import { CLOSE_TIMEOUT_MS, MISSED_PINGS_MAX, PING_AFTER_MS, PING_AGAIN_MS } from "../limits.ts";
 import { writeFrame } from "./client-frames.ts";
 import { CloseCode, Opcode } from "./frame.ts";
-import { ServerFrames, type StreamEnd } from "./server-frames.ts";
+import { ServerFrames } from "./server-frames.ts";
+import type { StreamEnd, StreamEvents, WorkerStream } from "./worker-stream.ts";
 
-/** What the other side does. */
-export interface StreamEvents {
-  /** Bytes; the memory is overwritten after the call. */
-  data(bytes: Buffer): void;
-  pong(): void;
-  /** The connection is gone. Comes once, after all data. */
-  close(end: StreamEnd): void;
-}
-
-const BROKEN_OFF: StreamEnd = { code: CloseCode.ABNORMAL, isViolation: false };
+const BROKEN_OFF: StreamEnd = { code: CloseCode.ABNORMAL };
+const SILENT: StreamEnd = { code: CloseCode.ABNORMAL, fault: "silence" };
 
 /** A connection that has switched to WebSocket. */
-export class WebSocketStream {
+export class WebSocketStream implements WorkerStream {
   readonly #socket: Socket;
   readonly #frames: ServerFrames;
   #events: StreamEvents | undefined;
   #hasSentClose = false;
   #closeTimer: NodeJS.Timeout | undefined;
   #head: Buffer | undefined;
+  /** Whether the Worker gave a sign of life since the last beat: bytes or a pong. */
+  #hasHeard = false;
+  /** The beat that saw the last sign of life. */
+  #heardAt = performance.now();
+  #missedPings = 0;
+  #isSilent = false;
 
   /**
    * The socket is paused and nobody else writes to it; what it reads is handed to {@link receive}. `head` are bytes that
@@ -37,11 +36,10 @@ export class WebSocketStream {
     this.#frames = new ServerFrames((opcode, payload) => this.#control(opcode, payload));
     socket.once("close", () => {
       clearTimeout(this.#closeTimer);
-      this.#events?.close(this.#frames.end ?? BROKEN_OFF);
+      this.#events?.close(this.#frames.end ?? (this.#isSilent ? SILENT : BROKEN_OFF));
     });
   }
 
-  /** Says who is told; once, before the stream is resumed for the first time. */
   listen(events: StreamEvents): void {
     this.#events = events;
     const head = this.#head;
@@ -49,9 +47,9 @@ export class WebSocketStream {
     if (head !== undefined && head.length > 0) this.receive(head);
   }
 
-  /** Bytes that wait to be written. */
-  get bufferedBytes(): number {
-    return this.#socket.writableLength;
+  /** A paused connection is not read. */
+  get heldBytes(): number {
+    return 0;
   }
 
   get isPaused(): boolean {
@@ -69,6 +67,7 @@ export class WebSocketStream {
   /** Takes bytes of the connection, in memory that it may rearrange and that is the caller's again afterwards. */
   receive(chunk: Buffer): void {
     if (this.#frames.end !== undefined) return;
+    this.#hasHeard = true;
     const data = this.#frames.read(chunk);
     if (data.length > 0) this.#events?.data(data);
     const end = this.#frames.end as StreamEnd | undefined; // reading has changed it
@@ -78,11 +77,26 @@ export class WebSocketStream {
   }
 
   /** Sends one message. @param written called when it has left the process, or cannot any more */
-  send(parts: readonly Uint8Array[], written: () => void): void {
+  send(parts: readonly Uint8Array[], written?: () => void): void {
     writeFrame(this.#socket, Opcode.BINARY, parts, written);
   }
 
-  ping(): void {
+  /** Pings a Worker that has said nothing for long, and ends the connection when that brings nothing. */
+  beat(nowMs: number): void {
+    // Pongs of a paused connection cannot be read, so that its silence says nothing about the Worker.
+    if (this.isPaused) this.#hasHeard = true;
+    if (this.#hasHeard) {
+      this.#hasHeard = false;
+      this.#heardAt = nowMs;
+      this.#missedPings = 0;
+    }
+    if (nowMs - this.#heardAt < PING_AFTER_MS + this.#missedPings * PING_AGAIN_MS) return;
+    if (this.#missedPings >= MISSED_PINGS_MAX) {
+      this.#isSilent = true;
+      this.terminate();
+      return;
+    }
+    this.#missedPings += 1;
     if (!this.#hasSentClose) writeFrame(this.#socket, Opcode.PING, []);
   }
 
@@ -96,13 +110,11 @@ export class WebSocketStream {
     this.#closeTimer = setTimeout(() => this.terminate(), CLOSE_TIMEOUT_MS);
   }
 
-  /** Ends the connection at once. */
   terminate(): void {
     this.#socket.destroy();
   }
 
   #control(opcode: number, payload: Buffer): void {
-    if (opcode === Opcode.PONG) this.#events?.pong();
-    else if (!this.#hasSentClose) writeFrame(this.#socket, Opcode.PONG, [payload]);
+    if (opcode !== Opcode.PONG && !this.#hasSentClose) writeFrame(this.#socket, Opcode.PONG, [payload]);
   }
 }
