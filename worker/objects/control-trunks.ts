@@ -10,7 +10,7 @@ import { randomBytes } from "../platform/random.ts";
 import { toHex } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { decodeTrunkMessage } from "../protocol/trunk/decode.ts";
-import type { TrunkFrame } from "../protocol/trunk/frame.ts";
+import { TRUNK_FULL, type TrunkFrame } from "../protocol/trunk/frame.ts";
 import type { AlarmClock } from "../runtime/alarm-clock.ts";
 import type { ControlStreams } from "./control-streams.ts";
 
@@ -104,7 +104,7 @@ export class ControlTrunks {
     const now = Date.now();
     const wait = this.#ports.handshakeWait(trunk.state.remoteAddress, now);
     if (wait > 0) this.#refuse(trunk, { number, status: 429, retryAfter: wait, text: TOO_MANY_HANDSHAKES });
-    else if (trunk.isFull) this.#refuse(trunk, { number, status: 503, text: "too many connections on one trunk\n" });
+    else if (trunk.isFull) this.#refuse(trunk, { number, status: 503, text: TRUNK_FULL });
     else {
       trunk.opening.add(number);
       return [this.#answer(trunk, number, initiation)];

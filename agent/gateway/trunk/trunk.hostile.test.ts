@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import {
   encodeTrunkFrame,
   encodeTrunkHeader,
+  TRUNK_FULL,
   TRUNK_MAX_PAYLOAD,
   TrunkFrameType,
 } from "../../../worker/protocol/trunk/frame.ts";
@@ -69,7 +70,7 @@ const VIOLATIONS: readonly [string, (channel: WorkerChannel) => void][] = [
     ({ trunk }) => trunk.send({ type: "accept", channel: 500, bytes: data(1) }),
   ],
   ["a second ACCEPT", (channel) => channel.accept()],
-  ["a REFUSE after the ACCEPT", (channel) => channel.refuse(503, "trunk full")],
+  ["a REFUSE after the ACCEPT", (channel) => channel.refuse(503, TRUNK_FULL)],
   ["a text message", ({ trunk }) => trunk.webSocket.send("text")],
   ["sound frames before a wrong one", ({ trunk, id }) => trunk.webSocket.send(Buffer.concat([data(id), data(0)]))],
 ];

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { TRUNK_PROTOCOL, TRUNK_WINDOW } from "../../../worker/protocol/trunk/frame.ts";
+import { TRUNK_FULL, TRUNK_PROTOCOL, TRUNK_WINDOW } from "../../../worker/protocol/trunk/frame.ts";
 import { connectRaw, controlRequest, derpRequest, type RawClient } from "../../testing/raw-client.ts";
 import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
 import {
@@ -245,9 +245,7 @@ describe("a refusal", () => {
     let full: number | undefined;
     const { worker, join } = await setUp({
       onOpen: (channel) =>
-        channel.trunk === worker.trunks[0] && channel.id === full
-          ? channel.refuse(503, "trunk full")
-          : channel.accept(),
+        channel.trunk === worker.trunks[0] && channel.id === full ? channel.refuse(503, TRUNK_FULL) : channel.accept(),
     });
     const first = await join();
     full = 2;
@@ -265,7 +263,7 @@ describe("a refusal", () => {
   });
 
   it("of every trunk as full ends with 502 or 503 and not in a loop", { timeout: 10_000 }, async () => {
-    const { worker, ask } = await setUp({ onOpen: (channel) => channel.refuse(503, "trunk full") });
+    const { worker, ask } = await setUp({ onOpen: (channel) => channel.refuse(503, TRUNK_FULL) });
     expect(await (await ask()).head()).toMatch(/^HTTP\/1\.1 50[23] /);
     expect(worker.channels.length).toBeLessThan(40);
   });

@@ -3,6 +3,7 @@
 import { ProtocolError } from "../../../worker/protocol/errors.ts";
 import { TrunkDecoder } from "../../../worker/protocol/trunk/decode.ts";
 import {
+  TRUNK_FULL,
   TRUNK_MAX_CHANNEL,
   TRUNK_MAX_CHANNELS,
   type TrunkFrame,
@@ -28,8 +29,6 @@ const ELSEWHERE: Elsewhere = { kind: "elsewhere" };
 const LEFT: Failure = { ...networkFailure(new Error("abandoned")), isPassing: false };
 /** What broke off while an OPEN was unanswered. */
 const BROKEN = networkFailure(Object.assign(new Error("the trunk ended"), { code: "ECONNRESET" }));
-/** Words of a REFUSE that is about the trunk and not about the client. */
-const FULL = "trunk full";
 
 /** A trunk that stands. */
 export class Trunk implements StreamEvents, ChannelCarrier {
@@ -167,7 +166,7 @@ export class Trunk implements StreamEvents, ChannelCarrier {
 
   #refuse(channel: Channel, { status, retryAfter, text }: Extract<TrunkFrame, { type: "refuse" }>): void {
     const words = text.trim();
-    const isFull = status === 503 && words === FULL;
+    const isFull = status === 503 && text === TRUNK_FULL;
     channel.refuse(
       isFull ? ELSEWHERE : statusFailure(status, words || undefined, retryAfter ? `${retryAfter}` : undefined),
     );

@@ -19,6 +19,9 @@ export const TRUNK_MAX_INITIATION = 3 << 10;
 /** Words of a REFUSE. */
 export const TRUNK_MAX_TEXT = 1 << 10;
 
+/** Text of a REFUSE that is about the trunk and not about the client, with status 503: the OPEN belongs on another one. */
+export const TRUNK_FULL = "too many connections on one trunk\n";
+
 // [u8 type][u24be length of payload][u32be channel, from 1][payload]   a message holds whole frames, one after another
 export const TRUNK_HEADER_LENGTH = 8;
 
