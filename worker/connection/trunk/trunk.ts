@@ -11,7 +11,14 @@ import { stateTooLarge } from "../socket-carrier.ts";
 import { decodeConnectionState, encodeConnectionState } from "../state-codec.ts";
 import type { StoredStates } from "./stored-states.ts";
 import { type ChannelHost, TrunkChannel, type TrunkParts } from "./trunk-channel.ts";
-import { decodeTrunk, encodeTrunk, overheadOf, type TrunkState, whichDoNotFit } from "./trunk-state.ts";
+import {
+  type ChannelRecord,
+  decodeTrunk,
+  encodeTrunk,
+  overheadOf,
+  type TrunkState,
+  whichDoNotFit,
+} from "./trunk-state.ts";
 
 /** A gateway has no use for a trunk that has carried nothing for so long. */
 const EMPTY_MAX_MS = 60_000;
@@ -60,23 +67,20 @@ export class Trunk implements ChannelHost {
     return trunk;
   }
 
-  /** The trunk of a socket as its attachment has it. */
-  static restore(socket: WebSocket, attachment: TrunkAttachment, ports: TrunkPorts): Trunk {
-    const { trunk: state, channels } = decodeTrunk(attachment.id, attachment.trunk);
-    const trunk = new Trunk(socket, state, ports);
-    for (const { number, credit, state: inAttachment } of channels) {
-      const encoded = inAttachment ?? ports.states.get(state.id, number);
-      if (encoded === undefined) {
-        console.error("trunk: the state of a channel is not in storage");
-        trunk.send({ type: "close", channel: number, code: 1011 });
-        continue;
-      }
-      const channel = new TrunkChannel(trunk, number, credit);
-      channel.encoded = encoded;
-      channel.isInStorage = inAttachment === undefined;
-      trunk.#carry(channel, decodeConnectionState(encoded));
+  /** The trunk of a socket as its attachment has it. What another version of the Worker wrote is closed. */
+  static restore(socket: WebSocket, { id, trunk: bytes }: TrunkAttachment, ports: TrunkPorts): Trunk {
+    try {
+      const { trunk: state, channels } = decodeTrunk(id, bytes);
+      const trunk = new Trunk(socket, state, ports);
+      for (const record of channels) trunk.#restoreChannel(record);
+      return trunk;
+    } catch (error) {
+      console.error("trunk cannot be restored:", error);
+      const state = { id, remoteAddress: "", publicOrigin: "", highestChannel: 0, emptySince: 0 };
+      const trunk = new Trunk(socket, state, ports);
+      trunk.close(1012, "server restarts");
+      return trunk;
     }
-    return trunk;
   }
 
   /** Whether the socket still takes and gives messages. */
@@ -143,11 +147,28 @@ export class Trunk implements ChannelHost {
     for (const channel of [...this.#channels.values()]) channel.abandon();
     this.#changed.clear();
     this.#frames = [];
-    if (this.isOpen) {
+    if (!this.isOpen) return connections;
+    try {
       this.#attach();
-      this.#socket.close(code, reason);
+    } catch (error) {
+      console.error("trunk cannot be stored:", error); // it is closed all the same
     }
+    this.#socket.close(code, reason);
     return connections;
+  }
+
+  #restoreChannel({ number, credit, state }: ChannelRecord): void {
+    const channel = new TrunkChannel(this, number, credit);
+    channel.isInStorage = state === undefined;
+    try {
+      const encoded = state ?? this.#ports.states.get(this.state.id, number);
+      if (encoded === undefined) throw new Error("state is not in storage");
+      channel.encoded = encoded;
+      this.#carry(channel, decodeConnectionState(encoded));
+    } catch (error) {
+      console.error("channel cannot be restored:", error);
+      this.send({ type: "close", channel: number, code: 1011 });
+    }
   }
 
   #carry(channel: TrunkChannel, state: ConnectionState): ControlConnection {
