@@ -14,8 +14,8 @@ export const QUICK_SUITES: readonly Suite[] = [
   ]),
   commandSuite("lint", ["oxlint --type-aware", "knip --no-progress"]),
   vitestSuite("repository", 5),
-  vitestSuite("unit", 10),
-  vitestSuite("workerd", 15),
+  vitestSuite("unit", 15),
+  vitestSuite("workerd", 20),
 ];
 
 /** What `npm test` runs. */
@@ -23,7 +23,9 @@ export const SUITES: readonly Suite[] = [
   ...QUICK_SUITES,
   commandSuite("bundle", ["node scripts/bundle-budget.ts"], { show: true }),
   commandSuite("clients", ["node test/clients/build.ts"], { timeLimitMinutes: 20 }),
-  commandSuite("bench", ["node test/bench/main.ts --nodes=25 --repeats=1 --idle-seconds=1 --no-gateway --no-relay"]),
+  commandSuite("bench", ["node test/bench/main.ts --nodes=25 --repeats=1 --idle-seconds=1 --no-gateway --no-relay"], {
+    timeLimitMinutes: 10,
+  }),
   withSystemPackages(vitestSuite("e2e", 30)),
 ];
 

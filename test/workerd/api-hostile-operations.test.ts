@@ -64,7 +64,10 @@ const operations = Object.keys(OPERATIONS) as Operation[];
 const endpointOf = (operationId: Operation) =>
   endpointsOf(document).find(({ operation }) => operation.operationId === operationId) as Endpoint;
 
-/** Everything that the database holds, but for how streams to hosts that are not there fare. */
+/** What changes by itself: how streams and events fare that lead to hosts that are not there. */
+const FATES = ["log_stream_states", "webhook_deliveries"];
+
+/** Everything that the database holds otherwise. */
 async function records(): Promise<string> {
   return await runInDurableObject(tailnetFor(env), (_, { storage: { sql } }) => {
     const tables = sql.exec<{ name: string }>(
@@ -73,7 +76,7 @@ async function records(): Promise<string> {
     const names = tables
       .toArray()
       .map(({ name }) => name)
-      .filter((name) => name !== "log_stream_states");
+      .filter((name) => !FATES.includes(name));
     return JSON.stringify(names.map((name) => [name, sql.exec(`select * from "${name}"`).toArray()]));
   });
 }
