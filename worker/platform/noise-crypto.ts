@@ -1,7 +1,6 @@
-// NoiseCrypto for workerd and Node, all of it native: X25519 at 7 times noble's speed and in constant time, and
-// ChaCha20-Poly1305 through a key object that is made once per key. In warm code noble seals 100 bytes in the same time
-// (6 to 10 µs each in workerd), but a server that was just started has no warm code: there the first hundred connections
-// cost a tenth less CPU so, and the compiler's threads as much again.
+// NoiseCrypto for workerd and Node. X25519 is native: 7 times as fast as noble's, and in constant time. So is
+// ChaCha20-Poly1305 of what is long, through a key object that is made once per key; what is short, as most records are,
+// goes through a cipher of ours: 2.5 µs for 100 bytes in warm code where the native one takes 8 (workerd).
 // NOTE: shared secrets come from WebCrypto, because workerd's node:crypto.diffieHellman takes the private key for the public
 // one and fails with any public key that was not made from a private key in the same isolate (workerd of November 2026).
 import { Buffer } from "node:buffer";
@@ -15,6 +14,7 @@ import {
 } from "node:crypto";
 import { concat } from "../protocol/bytes.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import { openShort, sealShort } from "../protocol/noise/aead/chacha20-poly1305.ts";
 import { type NoiseCrypto, TAG_LENGTH } from "../protocol/noise/crypto.ts";
 
 // RFC 8410: what stands before the 32 raw bytes of a key in DER.
@@ -22,6 +22,8 @@ const PKCS8_HEADER = Uint8Array.from([48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 110
 const SPKI_HEADER_LENGTH = 12;
 const X25519 = { name: "X25519" };
 const AEAD = "chacha20-poly1305";
+/** Bytes of a message up to which a cipher in JavaScript is faster. */
+const SHORT = 512;
 
 // Imported keys by the array that they came from: a handshake uses each of its keys two or three times, and the server's
 // private key lives as long as the object.
@@ -50,6 +52,7 @@ async function dh(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Uint8A
 }
 
 function seal(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  if (plaintext.length <= SHORT) return sealShort(key, nonce, ad, plaintext);
   const cipher = createCipheriv(AEAD, cipherKey(key), nonce, { authTagLength: TAG_LENGTH });
   cipher.setAAD(ad, { plaintextLength: plaintext.length });
   const sealed = new Uint8Array(plaintext.length + TAG_LENGTH);
@@ -62,6 +65,7 @@ function seal(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, plaintext: Uin
 function open(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, ciphertext: Uint8Array): Uint8Array | undefined {
   const length = ciphertext.length - TAG_LENGTH;
   if (length < 0) return undefined;
+  if (length <= SHORT) return openShort(key, nonce, ad, ciphertext);
   const decipher = createDecipheriv(AEAD, cipherKey(key), nonce, { authTagLength: TAG_LENGTH });
   decipher.setAAD(ad, { plaintextLength: length });
   decipher.setAuthTag(ciphertext.subarray(length));
