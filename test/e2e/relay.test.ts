@@ -13,6 +13,7 @@ import { createNetwork, type Namespace, type Network } from "./support/netns.ts"
 import { scratchDir } from "./support/run.ts";
 import { Tailscaled } from "./support/tailscaled.ts";
 import { TsnetPeer } from "./support/tsnet-peer.ts";
+import { until } from "./support/until.ts";
 import { WasmClient } from "./support/wasm/client.ts";
 import { startWebServer } from "./support/web-server.ts";
 
@@ -63,8 +64,12 @@ interface NetcheckReport {
   readonly RegionLatency: Readonly<Record<string, number>>;
 }
 
+/** The first report that has a measure: the client gives a busy machine five seconds, then none. */
 async function netcheck(node: Tailscaled): Promise<NetcheckReport> {
-  return JSON.parse(await node.run(["netcheck", "--format=json"])) as NetcheckReport;
+  return await until("a measure", async () => {
+    const report = JSON.parse(await node.run(["netcheck", "--format=json"])) as NetcheckReport;
+    return report.PreferredDERP !== 0 && report;
+  });
 }
 
 function expectSaneLatency({ PreferredDERP, RegionLatency }: NetcheckReport): void {
@@ -176,7 +181,11 @@ it("is found whole by derp-check, which joins for it and leaves nothing behind",
   const devices = await parts.api.devices();
   const place = await nats.left.attach("checker");
   const login = [`--login-server=${parts.controlUrl}`, `--auth-key=${parts.authKey}`];
-  const found = await derpCheck(place, ...login);
+  // What it compares are times of this machine, which may be busy; so one that finds something slow looks again.
+  const found = await until("a calm moment", async () => {
+    const finding = await derpCheck(place, ...login);
+    return finding.details?.some(({ detail }) => detail.startsWith("slow: ")) ? undefined : finding;
+  });
   expect(found).toMatchObject({ code: 0, ok: true });
   expect(Object.keys(found.statuses)).toEqual([
     "stun 900a",

@@ -98,7 +98,7 @@ export class Child {
   }
 
   /** Ends it with SIGTERM, or SIGKILL when that does not help in time; returns how it ended. */
-  async stop(graceMs = 10_000): Promise<Exit> {
+  async stop(graceMs = 30_000): Promise<Exit> {
     if (this.isRunning) {
       this.#process.kill("SIGTERM");
       await Promise.race([this.exited, sleep(graceMs, undefined, { ref: false })]);

@@ -20,7 +20,7 @@ export function minimalEnvironment(): Environment {
 }
 
 /** Runs a program; a failure (also: not found, out of time) is a code other than 0, never an exception. */
-export async function execute(argv: readonly string[], timeoutMs = 30_000): Promise<Output> {
+export async function execute(argv: readonly string[], timeoutMs = 60_000): Promise<Output> {
   const [program = "", ...args] = argv;
   try {
     const options = { env: { ...minimalEnvironment() }, timeout: timeoutMs, maxBuffer: 64 << 20 };

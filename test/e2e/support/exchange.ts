@@ -80,7 +80,7 @@ export function startExchange(namespace: Namespace, url: string, bytes: { down: 
       if (received < count)
         await child.until(`${count} bytes`, () => (progress.received ?? 0) >= count, { timeoutMs, everyMs: 20 });
     },
-    untilUnharmed: async (timeoutMs = 120_000) => {
+    untilUnharmed: async (timeoutMs = 240_000) => {
       const isDone = () => progress.down !== undefined && progress.up !== undefined;
       if (!isDone()) await child.until("its end", isDone, { timeoutMs, everyMs: 20 });
       const { down, up } = progress;

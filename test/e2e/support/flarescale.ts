@@ -12,7 +12,7 @@ import { scratchDir } from "./run.ts";
 import { until } from "./until.ts";
 
 /** start.ts gives its parts 10 s before it kills them; killed itself, it would leave them behind. */
-const stopMs = 15_000;
+const stopMs = 45_000;
 
 const root = resolve(import.meta.dirname, "../../..");
 

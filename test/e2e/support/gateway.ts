@@ -67,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const line = text.split("\n").find((each) => each.startsWith(`flarescale_gateway_${name} `));
       return Number(line?.split(" ")[1] ?? 0);
     },
-    stop: () => child.stop(15_000),
+    stop: () => child.stop(45_000),
     kill: () => child.kill(),
   };
 }

@@ -68,7 +68,7 @@ interface PingResult {
  * Calls the local API and returns the body.
  * @throws Error with the body when the status is not 2xx, or when no answer comes in time
  */
-async function call(socketPath: string, method: string, path: string, timeoutMs = 10_000): Promise<string> {
+async function call(socketPath: string, method: string, path: string, timeoutMs = 30_000): Promise<string> {
   const options = { socketPath, method, path, headers: { Host: "local-tailscaled.sock" } };
   const reply = await replyTo(options, timeoutMs);
   if (reply.status < 200 || reply.status > 299) throw new Error(`local API ${path}: ${reply.status} ${reply.body}`);

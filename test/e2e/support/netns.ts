@@ -56,17 +56,17 @@ export class Namespace {
   }
 
   /** Runs a command to its end. */
-  async exec(argv: readonly string[], timeoutMs = 30_000): Promise<Output> {
+  async exec(argv: readonly string[], timeoutMs = 60_000): Promise<Output> {
     return execute(this.command(argv), timeoutMs);
   }
 
   /** Fetches a URL as a program in here would: names go through this namespace's /etc/resolv.conf. */
-  async fetch(url: string, timeoutMs = 10_000): Promise<{ status: number; body: string }> {
+  async fetch(url: string, timeoutMs = 30_000): Promise<{ status: number; body: string }> {
     const program =
       "const [url, ms] = process.argv.slice(1);" +
       "const reply = await fetch(url, { signal: AbortSignal.timeout(Number(ms)) });" +
       "console.log(JSON.stringify({ status: reply.status, body: await reply.text() }));";
-    return JSON.parse(await this.#evaluate(program, [url, String(timeoutMs)], timeoutMs + 5_000));
+    return JSON.parse(await this.#evaluate(program, [url, String(timeoutMs)], timeoutMs + 30_000));
   }
 
   /** Addresses of a name as programs in here see them, sorted. */
@@ -74,7 +74,7 @@ export class Namespace {
     const program =
       "const found = await require('node:dns/promises').lookup(process.argv[1], { all: true });" +
       "console.log(JSON.stringify(found.map((each) => each.address).sort()));";
-    return JSON.parse(await this.#evaluate(program, [name], 15_000));
+    return JSON.parse(await this.#evaluate(program, [name], 60_000));
   }
 
   /** Lets this namespace forward packets between its interfaces, as a subnet router needs. */

@@ -42,7 +42,7 @@ export async function startSSH(from: Tailscaled, destination: string, command: s
     get isRunning() {
       return child.isRunning;
     },
-    until: async (what, look) => await child.until(what, () => look(child.log()), { timeoutMs: 30_000 }),
+    until: async (what, look) => await child.until(what, () => look(child.log())),
     ended: async () => {
       const { code } = await child.exited;
       return { code, stdout, log: child.log() };

@@ -7,6 +7,7 @@
 // bootstrap DNS, public DERP regions) cannot get out of a namespace without a default route; on the host only the
 // current release runs, and only against a control server on loopback.
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ClientRelease, clientBinaries } from "../../clients/build.ts";
 import { Child, type Exit } from "./child.ts";
 import { type Environment, execute, mustExecute, type Output } from "./command.ts";
@@ -127,7 +128,7 @@ export class Tailscaled {
   }
 
   /** Runs the tailscale command; a failure is a code, not an exception. */
-  async cli(args: readonly string[], timeoutMs = 30_000): Promise<Output> {
+  async cli(args: readonly string[], timeoutMs = 60_000): Promise<Output> {
     return execute(this.#command(args), timeoutMs);
   }
 
@@ -137,12 +138,12 @@ export class Tailscaled {
   }
 
   /** `tailscale up` against a control server, with this node's host name; waits until it runs. */
-  async up(controlUrl: string, args: readonly string[] = [], timeoutMs = 60_000): Promise<void> {
+  async up(controlUrl: string, args: readonly string[] = [], timeoutMs = 120_000): Promise<void> {
     await this.run(this.#upArguments(controlUrl, args), timeoutMs);
   }
 
   /** Starts `tailscale up` without an auth key and returns the URL that the control server wants opened. */
-  async login(controlUrl: string, args: readonly string[] = [], timeoutMs = 60_000): Promise<InteractiveLogin> {
+  async login(controlUrl: string, args: readonly string[] = [], timeoutMs = 120_000): Promise<InteractiveLogin> {
     const done = this.run(this.#upArguments(controlUrl, args), timeoutMs).then(() => {});
     done.catch(() => {}); // the caller may look later
     const refused = done.then(() => Promise.reject(new Error("tailscale up needed no login")));
@@ -188,12 +189,21 @@ export class Tailscaled {
   }
 
   /**
-   * Pings a peer once, as `tailscale ping` does.
+   * Pings a peer until it answers, as `tailscale ping` does: a packet may be lost.
    * @param target address, host name or MagicDNS name of a peer
    * @throws Error when no answer comes in time
    */
-  async ping(target: string, type: PingType = "disco", timeoutMs = 10_000): Promise<Pong> {
-    return ping(this.#socket, target, type, timeoutMs);
+  async ping(target: string, type: PingType = "disco", timeoutMs = 30_000): Promise<Pong> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      try {
+        const leftMs = Math.ceil(deadline - performance.now());
+        return await ping(this.#socket, target, type, Math.min(5_000, Math.max(1, leftMs)));
+      } catch (error) {
+        if (performance.now() + 100 >= deadline) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   /** Pings until the answer comes directly from the peer, not through a relay. */
@@ -201,7 +211,7 @@ export class Tailscaled {
     return this.child.until(
       `direct path to ${target}`,
       async () => {
-        const pong = await this.ping(target);
+        const pong = await this.ping(target, "disco", 5_000);
         return pong.path === "direct" && pong;
       },
       options,
@@ -214,7 +224,7 @@ export class Tailscaled {
   }
 
   /** Fetches a URL through its proxy, as a program on a machine in userspace mode does. */
-  async fetch(url: string, timeoutMs = 10_000): Promise<Reply> {
+  async fetch(url: string, timeoutMs = 30_000): Promise<Reply> {
     return fetchThroughProxy(this.proxyAddress, url, timeoutMs);
   }
 

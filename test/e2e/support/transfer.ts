@@ -34,14 +34,14 @@ export async function startTransfer(namespace: Namespace, url: string): Promise<
       lastAt = performance.now();
     },
   });
-  const untilMore = async (timeoutMs = 10_000) => {
+  const untilMore = async (timeoutMs = 60_000) => {
     const before = chunks;
     await child.until("more of it", () => chunks > before, { timeoutMs, everyMs: 20 });
   };
   await untilMore();
   return {
     untilMore,
-    untilSilent: async (timeoutMs = 10_000) => {
+    untilSilent: async (timeoutMs = 60_000) => {
       await until("silence", () => performance.now() - lastAt > silenceMs, { timeoutMs });
     },
     stop: () => child.kill(),

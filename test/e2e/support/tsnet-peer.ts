@@ -104,7 +104,7 @@ export class TsnetPeer {
   }
 
   /** Pings a peer once by its address, as `tailscale ping` does. @throws Error when no answer comes in time */
-  async ping(ip: string, timeoutMs = 10_000): Promise<void> {
+  async ping(ip: string, timeoutMs = 30_000): Promise<void> {
     await this.#ask({ ping: ip, timeoutSeconds: timeoutMs / 1000 }, timeoutMs);
   }
 
@@ -130,7 +130,7 @@ export class TsnetPeer {
   async #ask(command: object, timeoutMs: number): Promise<PeerEvent> {
     const id = ++this.#lastId;
     this.child.send(JSON.stringify({ id, ...command }));
-    const answer = await this.#next((event) => event.id === id, timeoutMs + 5_000);
+    const answer = await this.#next((event) => event.id === id, timeoutMs + 30_000);
     if (answer.error !== undefined) throw new Error(`${this.child.name}: ${answer.error}`);
     return answer;
   }
