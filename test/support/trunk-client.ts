@@ -128,9 +128,9 @@ export class TrunkClient {
     this.send(frame("CLOSE", channel, Uint8Array.of(code >> 8, code & 255)));
   }
 
-  /** Waits until something holds; it is looked at after every message. @throws Error after 10 s */
+  /** Waits until something holds; it is looked at after every message. @throws Error after 40 s */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 40_000;
     while (!holds()) {
       if (this.closeCode !== undefined) throw new Error(`closed with ${this.closeCode} while waiting for ${what}`);
       if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);

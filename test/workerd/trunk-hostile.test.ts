@@ -86,7 +86,7 @@ describe("a gateway that breaks the framing", () => {
     misbehave(trunk);
     expect(await closeCode(trunk)).toBe(code);
     expect(client.closeCode).toBe(code);
-    await vi.waitFor(async () => expect(await openSockets()).toBe(sockets - 1));
+    await expect.poll(openSockets).toBe(sockets - 1);
     expect((await bystander.client.response(await bystander.client.request("GET", "/machine/whoami"))).status).toBe(
       200,
     );
@@ -161,11 +161,11 @@ describe("a channel", () => {
     const sockets = await openSockets();
     trunk.send(frame("OPEN", 1, await initiation(9)), frame("OPEN", 2, await initiation(9)));
     trunk.close();
-    await vi.waitFor(async () => expect(await openSockets()).toBe(sockets - 1));
+    await expect.poll(openSockets).toBe(sockets - 1);
     const other = await openTrunk();
     other.send(frame("OPEN", 1, await initiation(9)), frame("OPEN", 1, await initiation(9)));
     expect(await closeCode(other)).toBe(1002);
-    await vi.waitFor(async () => expect(await openSockets()).toBe(sockets - 1));
+    await expect.poll(openSockets).toBe(sockets - 1);
   });
 
   it("of a source that makes handshakes without end is told to wait, as is a trunk", async () => {
@@ -225,11 +225,12 @@ describe("a trunk", () => {
     expect(used.closeCode).toBeUndefined();
     client.close();
     let later = 200_000;
-    await vi.waitFor(async () => {
+    const rung = async () => {
       later += 50_000;
       await ring(later);
-      expect(used.closeCode).toBe(1000);
-    });
-    await vi.waitFor(async () => expect(await openSockets()).toBe(0));
+      return used.closeCode;
+    };
+    await expect.poll(rung).toBe(1000);
+    await expect.poll(openSockets).toBe(0);
   });
 });

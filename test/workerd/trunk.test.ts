@@ -64,9 +64,8 @@ describe("several clients on a trunk", () => {
     await hears(one, "192.0.2.3:3");
     expect([trunk.channels, trunk.closeCode]).toEqual([2, undefined]);
     trunk.close();
-    await vi.waitFor(async () =>
-      expect((await storedNodes()).filter(({ disconnected_at }) => disconnected_at !== null)).toHaveLength(3),
-    );
+    const left = async () => (await storedNodes()).filter(({ disconnected_at }) => disconnected_at !== null).length;
+    await expect.poll(left).toBe(3);
   });
 
   it("are told one thing in one message, after one write of the attachment", async () => {
@@ -75,8 +74,11 @@ describe("several clients on a trunk", () => {
     for (let n = 4; n < 12; n++) listeners.push(await join(device(n), `listener-${n}`, { fetch: trunk.fetch }));
     const speaker = await join(device(12), "speaker");
     for (const listener of listeners) await hears(listener, '"speaker.tail.internal."');
-    await new Promise((resolve) => setTimeout(resolve, 300)); // news of who came is told by then
-    const before = trunk.received.length;
+    let before: number;
+    do {
+      before = trunk.received.length;
+      await new Promise((resolve) => setTimeout(resolve, 500)); // news of who came is told by then
+    } while (trunk.received.length > before);
     const attached = vi.spyOn(WebSocket.prototype, "serializeAttachment");
     try {
       await tellEndpoint(speaker.client, 12, "192.0.2.12:12");
@@ -162,7 +164,7 @@ describe("states that do not fit the attachment", () => {
     }
     expect(await storedStates()).toBeGreaterThan(0);
     trunk.close();
-    await vi.waitFor(async () => expect(await storedStates()).toBe(0));
+    await expect.poll(storedStates).toBe(0);
     await runInDurableObject(tailnetFor(env), (_, { storage }) => storage.kv.put("trunk/dead/7", new Uint8Array(9)));
     await evict();
     await tailnetFor(env).health(); // asks who is connected
@@ -191,7 +193,7 @@ describe("a client that takes nothing", () => {
     const streams: number[] = [];
     for (let i = 0; i < 8; i++) streams.push(await client.request("POST", "/machine/map", mapBody(device(93), READ)));
     const received = () => bytesIn(trunk.framesOf(number));
-    await vi.waitFor(() => expect(received()).toBeGreaterThan(WINDOW - (24 << 10)));
+    await expect.poll(received).toBeGreaterThan(WINDOW - (24 << 10));
     let credited = 0;
     for (let i = 0; i < 15 && streams.some((id) => !client.http2.response(id).ended); i++) {
       await evict();
@@ -214,7 +216,7 @@ describe("a client that takes nothing", () => {
     const number = trunk.nextChannel;
     const { client: stuck } = await join(device(91), "stuck", { fetch: trunk.fetch });
     for (let i = 0; i < 8; i++) await stuck.request("POST", "/machine/map", mapBody(device(91)));
-    await vi.waitFor(() => expect(bytesIn(trunk.framesOf(number))).toBeGreaterThan(WINDOW - (24 << 10)));
+    await expect.poll(() => bytesIn(trunk.framesOf(number))).toBeGreaterThan(WINDOW - (24 << 10));
     for (let i = 0; i < 150; i++) await stuck.send(stuck.http2.ping(new Uint8Array(8).fill(i)));
     await tellEndpoint(good.client, 90, "192.0.2.90:1");
     expect(bytesIn(trunk.framesOf(number))).toBeLessThanOrEqual(WINDOW);
@@ -237,7 +239,7 @@ describe("a client that takes nothing", () => {
     const number = trunk.nextChannel;
     const { client } = await join(device(92), "greedy", { fetch: trunk.fetch });
     for (let i = 0; i < 8; i++) await client.request("POST", "/machine/map", mapBody(device(92), READ));
-    await vi.waitFor(() => expect(bytesIn(trunk.framesOf(number))).toBeGreaterThan(WINDOW - (24 << 10)));
+    await expect.poll(() => bytesIn(trunk.framesOf(number))).toBeGreaterThan(WINDOW - (24 << 10));
     const ping = async () => {
       const answered = client.http2.pingAcks.length + 190;
       for (let n = 0; n < 190; n++) await client.send(client.http2.ping(new Uint8Array(8)));

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { RawClient } from "../../testing/raw-client.ts";
+import { settled, turns } from "../../testing/settled.ts";
 import { PAUSE_ABOVE } from "../limits.ts";
 import { openWebSocket } from "../upstream/handshake.ts";
 import { createUpstream } from "../upstream/upstream.ts";
@@ -86,11 +87,6 @@ function collect(worker: WebSocket, length: number): Promise<Buffer[]> {
 
 function digest(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** Waits until all has passed that a side wrote before: what goes over loopback is there at the next turn of the loop. */
-async function turns(): Promise<void> {
-  for (let i = 0; i < 10; i++) await nextTurn();
 }
 
 /** Random chunks: from single bytes to more than one read. */
@@ -320,14 +316,7 @@ describe("Tunnel", () => {
     const { client, worker, tunnel, ended } = await bench();
     client.socket.pause();
     for (let i = 0; i < 2_000; i++) worker.send(randomBytes(16_384)); // more than the kernel takes
-    let held = -1;
-    await expect
-      .poll(() => {
-        const before = held;
-        held = worker.bufferedAmount;
-        return tunnel.bufferedBytes > 0 && held > 0 && held === before;
-      })
-      .toBe(true);
+    expect(await settled(() => worker.bufferedAmount)).toBeGreaterThan(0);
     const now = performance.now();
     for (let second = 5; second < 125; second += 5) tunnel.beat(now + second * 1_000);
     expect(tunnel.bufferedBytes).toBeGreaterThan(0);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TRUNK_PROTOCOL } from "../../../worker/protocol/trunk/frame.ts";
 import { connectRaw, controlRequest, type RawClient } from "../../testing/raw-client.ts";
+import { turns } from "../../testing/settled.ts";
 import { type StandInOptions, startStandIn } from "../../testing/stand-in-worker.ts";
 import { startTestGateway } from "../../testing/test-gateway.ts";
 import { startTrunkWorker, type TrunkWorkerOptions } from "../../testing/trunk-worker.ts";
@@ -22,7 +23,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-const polled = (read: () => unknown) => expect.poll(read, { timeout: 5_000, interval: 2 });
+const polled = (read: () => unknown) => expect.poll(read, { interval: 2 });
 
 async function poolBefore(options: TrunkWorkerOptions = {}) {
   const worker = await startTrunkWorker(options);
@@ -199,7 +200,7 @@ describe("a heartbeat", () => {
           await polled(() => first?.text.length).toBe(length + 1);
         }
         pool.beat(start + at * 1_000);
-        if (!isTalking) await sleep(3);
+        if (!isTalking) await turns();
       }
       expect([first?.end, second?.end]).toEqual([undefined, undefined]);
       if (isTalking) expect(pings).toBe(0);
@@ -218,7 +219,7 @@ describe("a heartbeat", () => {
     const start = performance.now();
     for (let second = 5; second <= 600; second += 5) {
       pool.beat(start + second * 1_000);
-      await sleep(1);
+      await turns();
     }
     worker.channels[1]?.send("still here");
     await polled(() => heard.text).toBe("still here");
@@ -307,7 +308,7 @@ describe("a Worker that does not know trunks", () => {
     expect(chooses.asked).toEqual([TRUNK_PROTOCOL, "tailscale-control-protocol"]);
   });
 
-  it("is not one that is being deployed: it is asked for a trunk again", { timeout: 10_000 }, async () => {
+  it("is not one that is being deployed: it is asked for a trunk again", async () => {
     let refusals = 0;
     const worker = await startTrunkWorker({
       onUpgrade: (_, socket: Socket) => {

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TRUNK_FULL, TRUNK_PROTOCOL, TRUNK_WINDOW } from "../../../worker/protocol/trunk/frame.ts";
 import { connectRaw, controlRequest, derpRequest, type RawClient } from "../../testing/raw-client.ts";
+import { settled, turns } from "../../testing/settled.ts";
 import { startTestGateway, type TestGateway } from "../../testing/test-gateway.ts";
 import {
   startTrunkWorker,
@@ -51,7 +52,7 @@ async function setUp(options: TrunkWorkerOptions = {}): Promise<Setting> {
 }
 
 const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-const polled = (read: () => unknown) => expect.poll(read, { timeout: 5_000, interval: 2 });
+const polled = (read: () => unknown) => expect.poll(read, { interval: 2 });
 
 describe("a connection on a trunk", () => {
   it("is opened with the client's initiation, answered with the exact head, and carries bytes both ways", async () => {
@@ -88,7 +89,7 @@ describe("a connection on a trunk", () => {
     await polled(() => String(worker.channels[0]?.received)).toBe("early and later");
   });
 
-  it("carries every byte in order, however either side cuts them", { timeout: 60_000 }, async () => {
+  it("carries every byte in order, however either side cuts them", async () => {
     const { join } = await setUp();
     const chunks = fc
       .array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70_000 })), {
@@ -194,8 +195,8 @@ describe("how it ends", () => {
     const { client, channel } = await join();
     const words = randomBytes(3_000);
     client.send(words);
-    await sleep(30);
-    const drained = gateway.gateway.drain(1);
+    await turns();
+    const drained = gateway.gateway.drain(25);
     await polled(() => channel.closeCode).toBe(1001);
     expect(digest(channel.received)).toBe(digest(words));
     await client.rest();
@@ -262,7 +263,7 @@ describe("a refusal", () => {
     expect(worker.trunks).toHaveLength(2);
   });
 
-  it("of every trunk as full ends with 502 or 503 and not in a loop", { timeout: 10_000 }, async () => {
+  it("of every trunk as full ends with 502 or 503 and not in a loop", async () => {
     const { worker, ask } = await setUp({ onOpen: (channel) => channel.refuse(503, TRUNK_FULL) });
     expect(await (await ask()).head()).toMatch(/^HTTP\/1\.1 50[23] /);
     expect(worker.channels.length).toBeLessThan(40);
@@ -312,7 +313,7 @@ describe("an OPEN without an answer", () => {
     expect(gateway.events).toEqual([]);
   });
 
-  it("ends with 502 within the client's patience, and is withdrawn", { timeout: 10_000 }, async () => {
+  it("ends with 502 within the client's patience, and is withdrawn", async () => {
     const { worker, ask } = await setUp({ onOpen: () => {} });
     const client = await ask();
     expect(await client.head()).toMatch(/^HTTP\/1\.1 502 /);
@@ -323,7 +324,7 @@ describe("an OPEN without an answer", () => {
     const { worker, gateway, ask } = await setUp({ onOpen: () => {} });
     const client = await ask();
     await polled(() => worker.channels.length).toBe(1);
-    const drained = gateway.gateway.drain(3);
+    const drained = gateway.gateway.drain(25);
     worker.channels[0]?.accept();
     expect(await client.head()).toMatch(/^HTTP\/1\.1 503 /);
     client.socket.end();
@@ -341,11 +342,7 @@ describe("a client that does not read", () => {
     const total = 40 << 20;
     const bytes = randomBytes(total);
     slow.channel.send(bytes);
-    let left: number;
-    do {
-      left = slow.channel.waiting;
-      await sleep(300);
-    } while (slow.channel.waiting < left);
+    const left = await settled(() => slow.channel.waiting);
     expect(slow.channel.window).toBe(0);
     expect(left).toBeGreaterThan(total / 2);
     const credits = slow.channel.credits;
@@ -401,9 +398,7 @@ describe("credit", () => {
 });
 
 describe("a client that floods", () => {
-  it("starves nobody, and no more of it waits than of a client with a WebSocket of its own", {
-    timeout: 20_000,
-  }, async () => {
+  it("starves nobody, and no more of it waits than of a client with a WebSocket of its own", async () => {
     const { join } = await setUp();
     const flood = await join();
     const quiet = await join();
@@ -414,7 +409,7 @@ describe("a client that floods", () => {
     await sleep(300);
     expect(flood.client.socket.writableLength).toBeGreaterThan(1 << 20); // it is not read any more
     quiet.client.send("a word");
-    await sleep(50);
+    await turns();
     webSocket.resume();
     await polled(() => String(quiet.channel.received)).toBe("a word");
     expect(flood.channel.received.length).toBeLessThan(30 << 20);
