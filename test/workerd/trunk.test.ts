@@ -260,4 +260,32 @@ describe("a client that takes nothing", () => {
     expect(bytesIn(trunk.framesOf(number))).toBeLessThanOrEqual(WINDOW + 2);
     trunk.close();
   });
+
+  it("but slowly is kept for as long as it goes on", async () => {
+    const trunk = await openTrunk(false);
+    const number = trunk.nextChannel;
+    const { client } = await join(device(94), "slow", { fetch: trunk.fetch });
+    for (let i = 0; i < 8; i++) await client.request("POST", "/machine/map", mapBody(device(94), READ));
+    const received = () => bytesIn(trunk.framesOf(number));
+    await vi.waitFor(() => expect(received()).toBeGreaterThan(WINDOW - (24 << 10)));
+    const start = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: start });
+    try {
+      for (let round = 1; round <= 8; round++) {
+        vi.setSystemTime(start + round * 50_000);
+        const before = received();
+        trunk.send(frame("CREDIT", number, credit(30_000)));
+        await vi.waitFor(() => expect(received()).toBeGreaterThan(before));
+        await runDurableObjectAlarm(tailnetFor(env));
+        expect(client.closeCode).toBeUndefined();
+      }
+      vi.setSystemTime(start + 600_000);
+      await runDurableObjectAlarm(tailnetFor(env));
+    } finally {
+      vi.useRealTimers();
+    }
+    await client.until(() => client.closeCode !== undefined, "the close").catch(() => undefined);
+    expect(client.closeCode).toBe(1008);
+    trunk.close();
+  });
 });

@@ -27,8 +27,8 @@ export interface ConnectionState {
 /** Response bytes that the client's windows hold back; they lie in the stream buffer. */
 export interface HeldBytes {
   bytes: number;
-  /** When the first of them was held back, ms. */
-  readonly since: number;
+  /** When the first of them was held back, or the client last took a good piece of them, ms. */
+  since: number;
   /** END_STREAM follows the last of them. */
   endsStream: boolean;
 }

@@ -12,6 +12,7 @@ import {
   resetStream,
   sendData,
   sendHeaders,
+  sendWindow,
 } from "../protocol/http2/connection.ts";
 import { CONNECTION_BODIES_MAX } from "../protocol/limits.ts";
 import type { NoiseCrypto } from "../protocol/noise/crypto.ts";
@@ -22,6 +23,8 @@ import type { StreamBuffer } from "./stream-buffer.ts";
 
 /** Request bodies up to this size in all are kept in the attachment; larger ones are spilled. */
 const INLINE_BODY_MAX = 2_048;
+/** What a client must take at a time of what is held back, to count as one that takes it. */
+const PROGRESS_MIN = 4 << 10;
 /** Response bytes held back for one stream at most; beyond it the stream is reset and the client starts anew. */
 const HELD_MAX = 8 << 20;
 
@@ -149,11 +152,15 @@ export class ControlConnection {
   }
 
   /** Sends what was held back, now that windows or the carrier take more; 0: on all streams. */
-  drain(streamId: number): void {
+  drain(streamId: number, now: number): void {
+    let total = 0;
     for (const stream of [...this.state.streams]) {
       if (stream.held === undefined || (streamId !== 0 && stream.id !== streamId)) continue;
       const { held } = stream;
-      held.bytes -= this.#ports.buffer.drain(this.state.id, stream.id, (piece) => this.#send(stream.id, piece, false));
+      const taken = this.#ports.buffer.drain(this.state.id, stream.id, (piece) => this.#send(stream.id, piece, false));
+      total += taken;
+      held.bytes -= taken;
+      if (taken >= PROGRESS_MIN) held.since = now;
       if (held.bytes > 0) continue;
       stream.held = undefined;
       if (held.endsStream) {
@@ -161,6 +168,7 @@ export class ControlConnection {
         this.dropStream(stream.id);
       }
     }
+    if (total >= PROGRESS_MIN) this.#noteProgress(now);
   }
 
   /** Stores the state and sends what has collected; on a connection that is closing it goes nowhere. */
@@ -213,6 +221,13 @@ export class ControlConnection {
     let collected = 0;
     for (const part of this.#out) collected += part.length;
     return bodyWithin(plaintextWithin(room) - collected);
+  }
+
+  /** Streams whose client would take them wait for the way that all of them share; they have not stopped. */
+  #noteProgress(now: number): void {
+    for (const { id, held } of this.state.streams) {
+      if (held !== undefined && sendWindow(this.state.http2, id) > 0) held.since = now;
+    }
   }
 
   #hold(stream: StreamState, bytes: Uint8Array, endsStream: boolean): void {

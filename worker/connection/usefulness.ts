@@ -1,7 +1,7 @@
 // Whether a connection is worth keeping; asked of each by the alarm that sends keep-alives.
 import type { ConnectionState } from "./connection-state.ts";
 
-/** A client that has not opened its windows for this long is gone or hostile. */
+/** A client that has taken nothing of what waits for it for this long is gone or hostile. */
 const HELD_BACK_MAX_MS = 60_000;
 /** A client that has not sent a valid request for this long after its handshake never will. */
 const SILENCE_MAX_MS = 30_000;

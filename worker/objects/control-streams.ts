@@ -47,7 +47,7 @@ export class ControlStreams {
   /** The way to the client takes more than before. */
   resume(connection: ControlConnection): void {
     try {
-      connection.drain(0);
+      connection.drain(0, Date.now());
       connection.flush();
     } catch (error) {
       this.fail(connection, error);
@@ -114,7 +114,7 @@ export class ControlStreams {
         return;
       }
       case "writable":
-        connection.drain(event.streamId);
+        connection.drain(event.streamId, Date.now());
         return;
       case "goaway":
         return;

@@ -200,7 +200,7 @@ describe("whatever happens on channels", () => {
           } else if (type === "credit") {
             const paid = ledger.pay(channel + 1, bytes);
             expect(trunk.channel(channel + 1)?.addCredit(paid)).not.toBe(false);
-            connection.drain(0);
+            connection.drain(0, 0);
             connection.flush();
           } else if (type === "close") connection.close(1000, "");
           else await endTurn();
