@@ -15,6 +15,7 @@ const START = IV.with(0, (IV[0] as number) ^ 0x01010000 ^ HASH_LENGTH);
 const block = new Uint8Array(BLOCK_LENGTH);
 const words = new Int32Array(block.buffer);
 const state = new Int32Array(8);
+const stateBytes = new Uint8Array(state.buffer);
 const FIRST = Uint8Array.of(1);
 const SECOND = Uint8Array.of(2);
 
@@ -50,7 +51,7 @@ function hmacUnder(inner: Int32Array, outer: Int32Array, parts: readonly Uint8Ar
 
 /** The state after one whole block, when more follows. */
 function afterBlock(bytes: Uint8Array): Int32Array {
-  const after = Int32Array.from(START);
+  const after = START.slice(); // from() would ask an iterator for each word
   block.set(bytes);
   compress(after, words, BLOCK_LENGTH, false);
   return after;
@@ -58,8 +59,8 @@ function afterBlock(bytes: Uint8Array): Int32Array {
 
 function padded(key: Uint8Array, pad: number): Uint8Array {
   if (key.length > BLOCK_LENGTH) throw new RangeError("HMAC key is longer than a block");
-  const bytes = new Uint8Array(BLOCK_LENGTH).fill(pad);
-  for (let i = 0; i < key.length; i++) bytes[i] = (key[i] as number) ^ pad;
+  const bytes = new Uint8Array(BLOCK_LENGTH);
+  for (let i = 0; i < BLOCK_LENGTH; i++) bytes[i] = i < key.length ? (key[i] as number) ^ pad : pad;
   return bytes;
 }
 
@@ -75,13 +76,12 @@ function finish(parts: readonly Uint8Array[], before: number): Uint8Array {
         compress(state, words, length, false);
         used = 0;
       }
-      const taken = Math.min(BLOCK_LENGTH - used, part.length - at);
-      block.set(part.subarray(at, at + taken), used);
-      used += taken;
-      at += taken;
+      // Byte by byte: what is hashed here is short, and a view and a call for it cost more.
+      const end = Math.min(part.length, at + BLOCK_LENGTH - used);
+      while (at < end) block[used++] = part[at++] as number;
     }
   }
   block.fill(0, used);
   compress(state, words, length + used, true);
-  return new Uint8Array(state.slice().buffer);
+  return stateBytes.slice();
 }
