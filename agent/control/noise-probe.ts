@@ -27,6 +27,7 @@ export type ProbeVerdict =
 /** The primitives, in JavaScript alone. */
 export const noble: NoiseCrypto = {
   publicKey: (privateKey) => x25519.getPublicKey(privateKey),
+  publicKeyForDh: async (privateKey) => x25519.getPublicKey(privateKey),
   dh: async (privateKey, publicKey) => x25519.getSharedSecret(privateKey, publicKey),
   seal: (key, nonce, ad, plaintext) => chacha20poly1305(key, nonce, ad).encrypt(plaintext),
   open: (key, nonce, ad, ciphertext) => {

@@ -42,6 +42,7 @@ test("agrees with noble on public keys and shared secrets", async () => {
   await fc.assert(
     fc.asyncProperty(key, key, async (a, b) => {
       expect([...noiseCrypto.publicKey(a)]).toEqual([...x25519.getPublicKey(a)]);
+      expect([...(await noiseCrypto.publicKeyForDh(a))]).toEqual([...x25519.getPublicKey(a)]);
       const shared = await noiseCrypto.dh(a, noiseCrypto.publicKey(b));
       expect([...shared]).toEqual([...x25519.getSharedSecret(a, x25519.getPublicKey(b))]);
     }),
@@ -66,5 +67,6 @@ test("returns results that own their buffers", async () => {
     expect(opened?.buffer.byteLength).toBe(length);
   }
   expect(noiseCrypto.publicKey(k).buffer.byteLength).toBe(32);
+  expect((await noiseCrypto.publicKeyForDh(k)).buffer.byteLength).toBe(32);
   expect((await noiseCrypto.dh(k, noiseCrypto.publicKey(k))).buffer.byteLength).toBe(32);
 });

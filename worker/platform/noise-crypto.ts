@@ -32,12 +32,18 @@ const publicKeys = new WeakMap<Uint8Array, CryptoKey>();
 const cipherKeys = new WeakMap<Uint8Array, KeyObject>();
 
 /** The primitives of the Noise transport. An array given as a key must not change afterwards. */
-export const noiseCrypto: NoiseCrypto = { publicKey, dh, seal, open };
+export const noiseCrypto: NoiseCrypto = { publicKey, publicKeyForDh, dh, seal, open };
 
 function publicKey(privateKey: Uint8Array): Uint8Array {
   const der = Buffer.from(concat([PKCS8_HEADER, privateKey]));
   const key = createPublicKey(createPrivateKey({ key: der, format: "der", type: "pkcs8" }));
   return Uint8Array.from(key.export({ format: "der", type: "spki" }).subarray(SPKI_HEADER_LENGTH));
+}
+
+/** Importing computes the public key anyway, and only an export as JWK gives it away: 6 µs where another import takes 31. */
+async function publicKeyForDh(privateKey: Uint8Array): Promise<Uint8Array> {
+  const { x } = (await crypto.subtle.exportKey("jwk", await importPrivateKey(privateKey))) as JsonWebKey;
+  return new Uint8Array(Buffer.from(x ?? "", "base64url")); // a copy: short Buffers share one
 }
 
 async function dh(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Uint8Array> {
@@ -88,7 +94,7 @@ async function importPrivateKey(raw: Uint8Array): Promise<CryptoKey> {
   const known = privateKeys.get(raw);
   if (known !== undefined) return known;
   const der = new Uint8Array(concat([PKCS8_HEADER, raw]));
-  const key = await crypto.subtle.importKey("pkcs8", der, X25519, false, ["deriveBits"]);
+  const key = await crypto.subtle.importKey("pkcs8", der, X25519, true, ["deriveBits"]);
   privateKeys.set(raw, key);
   return key;
 }

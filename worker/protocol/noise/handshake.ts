@@ -46,7 +46,7 @@ export async function respond(
   state.mixHash(utf8(`Tailscale Control Protocol v${message.version}`));
   state.mixHash(server.publicKey);
   const machineKey = await readInitiation(state, server, message);
-  const ephemeral = { privateKey: ephemeralPrivateKey, publicKey: crypto.publicKey(ephemeralPrivateKey) };
+  const ephemeral = { privateKey: ephemeralPrivateKey, publicKey: await crypto.publicKeyForDh(ephemeralPrivateKey) };
   const response = await writeResponse(state, ephemeral, message.ephemeral, machineKey);
   const { clientKey, serverKey, handshakeHash } = state.split();
   return {
