@@ -4,6 +4,7 @@ import {
   call,
   endPause,
   happen,
+  happenTogether,
   linesOf,
   outside,
   ringUntil,
@@ -34,7 +35,7 @@ describe("delivery", () => {
       return Response.json({ took: 1, errors: statuses.some((status) => status > 201), items });
     });
     await set({ destinationType: "elastic", url: "https://es.example.com/logs" });
-    for (const name of ["bulk-first", "bulk-poison", "bulk-busy", "bulk-last"]) await happen(name);
+    await happenTogether("bulk-first", "bulk-poison", "bulk-busy", "bulk-last");
     await ringUntil(async () => expect((await status()).numEntriesRefused).toBe(1));
     expect((await status()).lastError).toMatch(
       /^of \d+ entries the endpoint refused 1 for good and postponed 1: 400 mapping _exception: no field$/,

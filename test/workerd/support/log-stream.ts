@@ -1,9 +1,10 @@
 // The stream of the configuration log under test: its settings, the world that it is sent to, and time that passes.
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 import { tailnetFor } from "../../../worker/middleware/tailnet-for.ts";
 import { type Answer, api, type Person, person } from "./api.ts";
+import { evict } from "./tailnet.ts";
 
 /** Path of the stream. */
 export const STREAM = "/tailnet/-/logging/configuration/stream";
@@ -50,6 +51,19 @@ export function outside(answer: (request: Sent) => number | Response) {
 /** Waits until the alarm, which rings by itself a second after something happened, has brought something about. */
 export async function ringUntil(check: () => Promise<void> | void): Promise<void> {
   await vi.waitFor(check, { timeout: 60_000, interval: 50 });
+}
+
+/** Has several things happen before any of them is sent, however long the machine takes for it. */
+export async function happenTogether(...names: readonly string[]): Promise<void> {
+  await runInDurableObject(tailnetFor(env), (_, { storage }) => {
+    const later = Date.now() + 3_600_000;
+    storage.sql.exec("update log_stream_states set state = json_set(state, '$.notBefore', ?)", later);
+  });
+  await evict();
+  for (const name of names) await happen(name);
+  await endPause();
+  await evict();
+  await runDurableObjectAlarm(tailnetFor(env));
 }
 
 /** Lets the pause after a failure be over. */
