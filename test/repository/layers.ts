@@ -18,13 +18,13 @@ const ANY = /./;
 /** The layers, by path prefix; of several that fit a file, the longest counts. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   // Pure: bytes, values and decisions. They run anywhere.
-  "worker/protocol": { uses: [], packages: NOBLE },
+  "worker/protocol": { uses: [], packages: /^@(noble|stablelib)\// },
   "worker/policy": { uses: ["worker/protocol"], packages: /^(@noble\/|jsonc-parser$)/ },
   "worker/tailnet": { uses: ["worker/policy", "worker/protocol"], packages: NOBLE },
   "worker/mapper": { uses: ["worker/tailnet", "worker/policy", "worker/protocol"], packages: NOBLE },
 
   // Storage and what else is particular to the platform.
-  "worker/platform": { uses: ["worker/protocol"], packages: /^(node:|@noble\/)/ },
+  "worker/platform": { uses: ["worker/protocol"], packages: /^(node:|@noble\/|@stablelib\/)/ },
   migrations: { uses: [], packages: /^$/ },
   db: {
     uses: ["migrations", "worker/tailnet", "worker/policy", "worker/protocol"],

@@ -1,4 +1,5 @@
-// NoiseCrypto against noble, which shares no code with it.
+// NoiseCrypto against noble and OpenSSL, which share no code with what it uses for short and for long messages.
+import { createCipheriv } from "node:crypto";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { x25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
@@ -29,6 +30,34 @@ test.each(lengths)("opens nothing when %i bytes carry a wrong tag or other addit
   expect(noiseCrypto.open(k, n, Uint8Array.of(2), sealed)).toBeUndefined();
   sealed[sealed.length - 1] = (sealed.at(-1) ?? 0) ^ 1;
   expect(noiseCrypto.open(k, n, Uint8Array.of(1), sealed)).toBeUndefined();
+});
+
+test("seals every length up to nine blocks as OpenSSL does", () => {
+  const [k, n] = [new Uint8Array(32).fill(0xff), new Uint8Array(12).fill(0xff)];
+  for (let length = 0; length <= 9 * 64; length++) {
+    const plaintext = new Uint8Array(length).fill(0xff);
+    const additional = new Uint8Array(length % 35).fill(0xff);
+    const cipher = createCipheriv("chacha20-poly1305", k, n, { authTagLength: 16 });
+    cipher.setAAD(additional, { plaintextLength: length });
+    const expected = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    const sealed = noiseCrypto.seal(k, n, additional, plaintext);
+    expect(Buffer.from(sealed).equals(expected), `${length} bytes`).toBe(true);
+    expect(noiseCrypto.open(k, n, additional, sealed), `${length} bytes`).toEqual(plaintext);
+  }
+});
+
+test.each(lengths)("opens nothing when any bit of the tag or the first bytes of %i is another", (length) => {
+  const [k, n] = [new Uint8Array(32).fill(3), new Uint8Array(12).fill(4)];
+  const sealed = noiseCrypto.seal(k, n, Uint8Array.of(5), new Uint8Array(length).fill(6));
+  const places = [...sealed.keys()].filter((at) => at < 40 || at >= sealed.length - 16);
+  for (const at of places) {
+    for (let bit = 0; bit < 8; bit++) {
+      const changed = sealed.slice();
+      changed[at] = (changed[at] as number) ^ (1 << bit);
+      expect(noiseCrypto.open(k, n, Uint8Array.of(5), changed), `byte ${at}, bit ${bit}`).toBeUndefined();
+    }
+  }
+  expect(noiseCrypto.open(k, n, Uint8Array.of(5), sealed)).toHaveLength(length);
 });
 
 test("opens nothing when the input is shorter than a tag", () => {
