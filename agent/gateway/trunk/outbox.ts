@@ -24,7 +24,7 @@ export class Outbox implements TurnTask {
     let length = 0;
     for (const part of payload) length += part.length;
     const size = TRUNK_HEADER_LENGTH + length;
-    if (this.#length > 0 && this.#length + size > COALESCE_MAX) this.flush();
+    if (this.#length > 0 && this.#length + size > COALESCE_MAX + TRUNK_HEADER_LENGTH) this.flush();
     if (!this.#isDue) {
       this.#isDue = true;
       atEndOfTurn(this);

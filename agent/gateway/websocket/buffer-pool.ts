@@ -1,9 +1,10 @@
 // Memory for what is being written. A gateway moves gigabytes through buffers that live for microseconds; made anew for
 // each write, they would have V8 collect its whole heap again and again (profile of 2026-11-24: 40 % of the gateway's CPU).
 import type { Socket } from "node:net";
+import { TRUNK_HEADER_LENGTH } from "../../../worker/protocol/trunk/frame.ts";
 
-/** Largest content of a pooled buffer, and as much as one read of a socket brings. */
-const POOLED_MAX = 64 << 10;
+/** Largest content of a pooled buffer: as much as one read of a socket brings, and the header of a frame of a trunk. */
+const POOLED_MAX = (64 << 10) + TRUNK_HEADER_LENGTH;
 /** Room before the content, for the head of a WebSocket frame; keeps the content aligned for words. */
 export const HEAD_ROOM = 16;
 

@@ -38,10 +38,14 @@ export function decodeTrunkMessage(message: Uint8Array, sender: TrunkSender): Tr
   return frames;
 }
 
-/** Frames of a stream that is cut anywhere. */
+/** Frames of a stream that is cut anywhere. DATA comes in pieces as the stream does, so that nothing of it is kept. */
 export class TrunkDecoder {
   readonly #sender: TrunkSender;
+  /** The beginning of a frame, shorter than its header or of another type than DATA. */
   #partial: Uint8Array = EMPTY;
+  /** The DATA whose bytes are coming, and how many are still to come. */
+  #channel = 0;
+  #left = 0;
 
   constructor(sender: TrunkSender) {
     this.#sender = sender;
@@ -52,10 +56,26 @@ export class TrunkDecoder {
    * @throws ProtocolError `trunk`
    */
   receive(chunk: Uint8Array, onFrame: (frame: TrunkFrame) => void): void {
-    const bytes = this.#partial.length === 0 ? chunk : concat([this.#partial, chunk]);
-    const taken = take(bytes, this.#sender, onFrame);
-    // Copied by concat, since slice of Node's buffers gives a view.
-    this.#partial = taken === bytes.length ? EMPTY : concat([bytes.subarray(taken)]);
+    const rest = this.#left === 0 ? chunk : this.#takeData(chunk, onFrame);
+    if (rest.length === 0) return;
+    const bytes = this.#partial.length === 0 ? rest : concat([this.#partial, rest]);
+    const unfinished = bytes.subarray(take(bytes, this.#sender, onFrame));
+    this.#partial = EMPTY;
+    if (unfinished.length >= TRUNK_HEADER_LENGTH && unfinished[0] === TrunkFrameType.DATA) {
+      this.#left = readU24(unfinished, 1);
+      this.#channel = readU32(unfinished, 4);
+      this.#takeData(unfinished.subarray(TRUNK_HEADER_LENGTH), onFrame);
+    } else if (unfinished.length > 0) {
+      this.#partial = concat([unfinished]); // a copy, since slice of Node's buffers gives a view
+    }
+  }
+
+  /** Hands over the bytes that belong to a DATA that has begun. @returns those behind it */
+  #takeData(chunk: Uint8Array, onFrame: (frame: TrunkFrame) => void): Uint8Array {
+    const bytes = chunk.subarray(0, this.#left);
+    this.#left -= bytes.length;
+    if (bytes.length > 0) onFrame({ type: "data", channel: this.#channel, bytes });
+    return chunk.subarray(bytes.length);
   }
 }
 
