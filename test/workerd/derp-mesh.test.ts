@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TailnetObject } from "../../worker/objects/tailnet-object.ts";
 import { concat, utf8 } from "../../worker/protocol/bytes.ts";
-import { discoPacket, frameOf } from "../support/derp-client.ts";
+import { DerpClient, discoPacket, frameOf } from "../support/derp-client.ts";
 import {
   closeAll,
   connect,
@@ -75,6 +75,42 @@ describe("a watching relay", () => {
     expect(await settle(mesh)).toEqual([]);
     newer.socket.close();
     expect((await nextFrame(mesh)).type).toBe(PEER_GONE);
+  });
+});
+
+/** Sends a login and frames after it in one message, as a gateway joins what comes in one turn. */
+async function logInWith(meshKey: string, frames: readonly Uint8Array[]): Promise<RelayClient> {
+  const client = await connect(++seed);
+  const login: Uint8Array[] = [];
+  const writer = new DerpClient(privateKey(seed), (bytes) => login.push(bytes));
+  writer.receive(frameOf(1, (await client.next()).payload));
+  await writer.sendClientInfo({ version: 2, CanAckPings: true, meshKey });
+  client.socket.send(concat([...login, ...frames]));
+  return client;
+}
+
+describe("frames of the mesh that come with the login, as the official client sends them", () => {
+  const watch = frameOf(0x10, new Uint8Array(0));
+
+  it("count when it turns out to be a relay's", async () => {
+    const early = await join(++seed);
+    const mesh = await logInWith(MESH_KEY, [watch]);
+    expect((await nextFrame(mesh)).type).toBe(3);
+    expect([await nextFrame(mesh), await nextFrame(mesh)]).toContainEqual(presence(early, 1));
+  });
+
+  it("end the connection when it does not, whole or cut by the end of the login", async () => {
+    const victim = await join(++seed);
+    const forged = frameOf(0x0a, concat([privateKey(1), victim.publicKey, utf8("forged")]));
+    for (const frames of [[watch], [frameOf(0x11, victim.publicKey)], [forged]]) {
+      const client = await logInWith("5f".repeat(32), frames);
+      expect(await client.closed).toEqual({ code: 1002, reason: "client is no member of the mesh" });
+    }
+    const cut = await logInWith("5f".repeat(32), [forged.slice(0, 40)]);
+    expect((await cut.next()).type).toBe(3);
+    cut.socket.send(forged.slice(40));
+    expect(await cut.closed).toEqual({ code: 1002, reason: "client is no member of the mesh" });
+    expect(await settle(victim)).toEqual([]);
   });
 });
 

@@ -177,8 +177,11 @@ export class Relay {
   #takeChunk(connection: Connection, chunk: Uint8Array): Frame | undefined {
     const { state } = connection;
     const wasUnfinished = state.decoder.length > 0 || state.decoder.skip > 0;
+    // Whether it belongs to the mesh is not known while it logs in: what it sends meanwhile is held, and judged then.
     const limit = (type: number) =>
-      state.phase === "greeted" ? limitBeforeLogin(type) : limitAfterLogin(type, connection.isMesh);
+      state.phase === "greeted"
+        ? limitBeforeLogin(type)
+        : limitAfterLogin(type, connection.isMesh || state.phase === "admitting");
     let clientInfo: Frame | undefined;
     let frames = 0;
     this.#connections.noteActivity(connection);

@@ -75,6 +75,7 @@ export class Traffic {
         this.#send(source, bytes);
         return;
       case FrameType.FORWARD_PACKET:
+        requireMesh(source);
         if (bytes.length < FORWARD_HEAD) throw new ProtocolError("derp", "packet without destination");
         this.#forward(source, bytes);
         return;
@@ -89,9 +90,11 @@ export class Traffic {
         source.isDirty = true;
         return;
       case FrameType.WATCH_CONNS:
+        requireMesh(source);
         if (this.#connections !== undefined) beginToWatch(this.#connections, source);
         return;
       case FrameType.CLOSE_PEER:
+        requireMesh(source);
         this.#closePeer(frame);
         return;
     }
@@ -172,4 +175,9 @@ function pingNonce(frame: Frame): Uint8Array {
   const nonce = payloadOf(frame).subarray(0, PING_LENGTH);
   if (nonce.length < PING_LENGTH) throw new ProtocolError("derp", "ping is too short");
   return nonce;
+}
+
+/** The decoder refuses such frames by their header already, but for those whose header came before the login had ended. */
+function requireMesh({ isMesh }: Connection): void {
+  if (!isMesh) throw new ProtocolError("derp", "client is no member of the mesh");
 }
