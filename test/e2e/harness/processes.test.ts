@@ -73,7 +73,7 @@ describe("the log filter", () => {
   it("returns what looks like an error and is not known to be harmless", () => {
     const log = [
       "control: netmap received",
-      "health(warnable=warming-up): error: Tailscale is starting. Please wait.",
+      'control: lite map update error after 0s: Post "https://control/": read tcp 1->2: use of closed network connection',
       "control: map response long-poll timed out!",
       "magicsock: derp-900 [unexpected] whatever",
     ];
