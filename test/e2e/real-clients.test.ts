@@ -67,6 +67,17 @@ describe("tailscaled with a TUN device, of this year and of two years ago", () =
     expect(JSON.parse(await laptop.run(["debug", "control-knobs"]))).toBeTypeOf("object");
   });
 
+  it("let a peer's addresses through, which the netmap does not say twice", async () => {
+    for (const [node, name] of [
+      [laptop, "server"],
+      [server, "laptop"],
+    ] as const) {
+      const { TailscaleIPs, AllowedIPs } = await node.untilPeer(name);
+      expect(TailscaleIPs).toHaveLength(2);
+      expect(AllowedIPs).toEqual(TailscaleIPs?.map((ip) => `${ip}/${ip.includes(":") ? 128 : 32}`));
+    }
+  });
+
   it("get identity tokens that whoever knows their issuer can verify", async () => {
     for (const node of [laptop, server]) {
       // A client drops the connection that it asks over, and says so, when it finds that its own interface is up.

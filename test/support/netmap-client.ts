@@ -32,8 +32,9 @@ export class NetmapClient {
 
   /** Takes one message. @throws Error when it is one that a client refuses */
   apply(message: string): void {
-    const response: MapResponse = JSON.parse(message);
-    if (response.KeepAlive) return;
+    const sent: MapResponse = JSON.parse(message);
+    if (sent.KeepAlive) return;
+    const response = upgraded(sent);
     if (this.#self === undefined && response.Node === undefined) throw new Error("initial MapResponse lacked node");
     this.#applyPeers(response);
     if (response.Node) this.#self = response.Node;
@@ -74,7 +75,7 @@ export class NetmapClient {
     const nodes = [...this.#peers.values(), ...(this.#self ? [this.#self] : [])];
     if (new Set(nodes.map(({ ID }) => ID)).size !== nodes.length) throw new Error("a node is its own peer");
     if (new Set(nodes.map(({ Key }) => Key)).size !== nodes.length) throw new Error("two nodes have the same key");
-    const routes = nodes.slice(0, this.#peers.size).flatMap(({ AllowedIPs }) => AllowedIPs.filter(isSubnet));
+    const routes = nodes.slice(0, this.#peers.size).flatMap(({ AllowedIPs = [] }) => AllowedIPs.filter(isSubnet));
     if (new Set(routes).size !== routes.length) throw new Error("two peers have the same subnet route");
   }
 
@@ -138,4 +139,15 @@ function shownPeer({ LastSeen, Endpoints = [], ...peer }: WireNode): object {
 /** What a node reported itself it need not be told again. */
 function shownSelf({ Hostinfo: _h, HomeDERP: _r, DiscoKey: _d, Cap: _c, ...self }: WireNode): object {
   return self;
+}
+
+/** What is left out of a node stands for what it does to clients (upgradeNode). */
+function upgraded({ Node, Peers, PeersChanged, ...rest }: MapResponse): MapResponse {
+  const upgrade = (node: WireNode): WireNode => ({ ...node, AllowedIPs: node.AllowedIPs ?? node.Addresses });
+  return {
+    ...rest,
+    ...(Node && { Node: upgrade(Node) }),
+    ...(Peers && { Peers: Peers.map(upgrade) }),
+    ...(PeersChanged && { PeersChanged: PeersChanged.map(upgrade) }),
+  };
 }

@@ -50,7 +50,6 @@ describe("the first message of a stream", () => {
         KeyExpiry: "2026-07-01T03:04:05Z",
         Machine: machineKey(1),
         Addresses: ["100.64.0.1/32", "fd7a:115c:a1e0::1/128"],
-        AllowedIPs: ["100.64.0.1/32", "fd7a:115c:a1e0::1/128"],
         Hostinfo: { OS: "macOS", Hostname: "Laptop.local" },
         Created: "2026-01-02T03:04:05Z",
         Cap: 145,
@@ -68,7 +67,6 @@ describe("the first message of a stream", () => {
           Machine: machineKey(2),
           DiscoKey: discoKey(2),
           Addresses: ["100.64.0.2/32", "fd7a:115c:a1e0::2/128"],
-          AllowedIPs: ["100.64.0.2/32", "fd7a:115c:a1e0::2/128"],
           Endpoints: ["198.51.100.9:41641"],
           HomeDERP: 901,
           Hostinfo: { OS: "linux", Hostname: "server", Services: [{ Proto: "peerapi4", Port: 38211 }] },
@@ -101,6 +99,23 @@ describe("the first message of a stream", () => {
     expect(full(laptop).Peers?.map(({ ID }) => ID)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 
+  it("has the viewer's own parts side by side when its run of peers is the first or the last", () => {
+    t.run(setPolicy(t.tailnet, '{ "grants": [{ "src": ["*"], "dst": ["*"], "ip": ["*"] }] }', "ann", t.now));
+    for (let n = 3; n <= 130; n++) t.join({ machine: n, key: n, authKey: t.authKey(ann) });
+    const own = (id: number) =>
+      encoder
+        .segments(t.tailnet, t.node(id), t.now)
+        .map(({ isShared }) => (isShared ? "-" : "O"))
+        .join("");
+    expect(own(1)).toBe("-OO---");
+    expect(own(100)).toBe("-O-O--");
+    expect(own(130)).toBe("---OO");
+    for (const id of [1, 100, 130]) {
+      const ids = full(t.node(id)).Peers?.map(({ ID }) => ID);
+      expect(ids).toEqual(Array.from({ length: 130 }, (_, i) => i + 1).filter((other) => other !== id));
+    }
+  });
+
   it("shows no IPv4 address of anybody under disableIPv4, routes aside", () => {
     t.run(setPolicy(t.tailnet, POLICY.replace("{", '{ "disableIPv4": true,'), "ann", t.now));
     t.report(server, { RoutableIPs: ["10.1.0.0/16"] });
@@ -110,7 +125,8 @@ describe("the first message of a stream", () => {
       Addresses: [`${server.ipv6}/128`],
       AllowedIPs: [`${server.ipv6}/128`, "10.1.0.0/16"],
     });
-    expect(Peers).toMatchObject([{ Addresses: [`${laptop.ipv6}/128`], AllowedIPs: [`${laptop.ipv6}/128`] }]);
+    expect(Peers).toMatchObject([{ Addresses: [`${laptop.ipv6}/128`] }]);
+    expect(Peers?.[0]).not.toHaveProperty("AllowedIPs");
     expect(PacketFilters?.base?.map(({ SrcIPs }) => SrcIPs)).toEqual([[laptop.ipv6]]);
     expect(peer(laptop, server)).toMatchObject({
       Addresses: [`${server.ipv6}/128`],
@@ -271,7 +287,7 @@ describe("encoding", () => {
     t.report(server, { RoutableIPs: ["10.1.0.0/16"] });
     t.run(approveRoutes(t.node(server), ["10.1.0.0/16"]));
     expect(peer(bobs, server)?.AllowedIPs).toContain("10.1.0.0/16");
-    expect(peer(laptop, server)?.AllowedIPs).not.toContain("10.1.0.0/16");
+    expect(peer(laptop, server)).not.toHaveProperty("AllowedIPs");
     expect(peer(bobs, server)?.AllowedIPs).toContain("10.1.0.0/16");
   });
 });

@@ -85,9 +85,13 @@ export class NetmapEncoder {
       ["UserProfiles", this.#profiles(tailnet, new Set([...(list?.userIds ?? []), wireUserId(node)]))],
       ["ControlTime", JSON.stringify(formatTime(now))],
     ]);
-    const head = this.#common.segmentOf(`{${common},`);
-    if (runs.length === 0) return [head, own(`${rest}}`)];
-    return [head, own(`${rest},"Peers":[`), ...this.#chunks.cut(runs), END];
+    if (runs.length === 0) return [this.#common.segmentOf(`{${common},`), own(`${rest}}`)];
+    const chunks = this.#chunks.cut(runs);
+    // What is the viewer's own is compressed as one, where both parts of it can stand side by side.
+    if (chunks.at(-1)?.isShared === false) {
+      return [this.#common.segmentOf(`{${common},"Peers":[`), ...chunks, own(`],${rest}}`)];
+    }
+    return [this.#common.segmentOf(`{${common},`), own(`${rest},"Peers":[`), ...chunks, END];
   }
 
   /** What changed for one node; undefined when that is nothing. */

@@ -1,7 +1,7 @@
 // What peers must be told when a node changed: nothing, a patch of cheap fields, or the whole node
 // (control-protocol.md 5.7). Routes are not looked at: the policy engine reports them per viewer.
 import { hostinfoForPeers } from "../protocol/control/hostinfo.ts";
-import { formatTime } from "../protocol/control/json.ts";
+import { formatSecond } from "../protocol/control/json.ts";
 import type { PeerChange } from "../protocol/control/node.ts";
 import { keyExpiryOf, type Node, takesPart } from "../tailnet/entities/node.ts";
 
@@ -16,7 +16,7 @@ export function diffPeer(before: Node, after: Node): PeerDifference {
     ...(!sameList(after.endpoints, before.endpoints) && { Endpoints: after.endpoints }),
     ...presenceOf(before, after),
     ...(after.discoKey !== before.discoKey && after.discoKey !== null && { DiscoKey: after.discoKey }),
-    ...(keyExpiryOf(after) !== keyExpiryOf(before) && { KeyExpiry: formatTime(keyExpiryOf(after) ?? 0) }),
+    ...(keyExpiryOf(after) !== keyExpiryOf(before) && { KeyExpiry: formatSecond(keyExpiryOf(after) ?? 0) }),
     ...(after.capabilityVersion !== before.capabilityVersion && { Cap: after.capabilityVersion }),
   };
   return Object.keys(patch).length === 0 ? "none" : { NodeID: after.id, ...patch };
@@ -28,7 +28,7 @@ function presenceOf(before: Node, after: Node): { Online?: boolean; LastSeen?: s
   return {
     ...(before.isOnline && { Online: false }),
     ...(after.lastSeenAt !== before.lastSeenAt &&
-      after.lastSeenAt !== null && { LastSeen: formatTime(after.lastSeenAt) }),
+      after.lastSeenAt !== null && { LastSeen: formatSecond(after.lastSeenAt) }),
   };
 }
 

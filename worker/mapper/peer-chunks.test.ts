@@ -33,7 +33,7 @@ const sharedBy = (a: readonly Segment[], b: readonly Segment[]) => a.filter((seg
 
 describe("peers in chunks", () => {
   it("are all there, in order, whoever looks", () => {
-    for (const viewer of [1, 63, 64, 150, 300, 999]) {
+    for (const viewer of [1, 63, 64, 150, 300, 999, 1, 63, 300, 999]) {
       expect(idsIn(cut(viewer))).toEqual([...texts.keys()].filter((id) => id !== viewer));
     }
     expect(cut(1, () => false)).toEqual([]);
@@ -70,4 +70,23 @@ describe("peers in chunks", () => {
     cut(300);
     expect(idsIn(cut(300, (id) => id > 100))[0]).toBe(101);
   });
+
+  it("are one chunk for several runs, for those in none of them, once many asked and nothing changed", () => {
+    for (let id = 301; id <= 600; id++) texts.set(id, JSON.stringify({ ID: id }));
+    const runs = (segments: readonly Segment[]) =>
+      segments.map((segment) => new Set(idsIn([trimmed(segment)]).map(runOf)).size);
+    const asked = (times: number) => Array.from({ length: times }, (_, i) => runs(cut(70 + i))).at(-1);
+    expect(asked(32)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(asked(1)).toEqual([1, 1, 2, 2, 2, 2]);
+    expect(sharedBy(cut(72), cut(130))).toBe(1 + 3);
+    texts.set(300, '{"ID":300,"Online":true}');
+    expect(asked(32)).toEqual([1, 1, 2, 1, 1, 2, 2]);
+    expect(asked(1)).toEqual([1, 1, 2, 2, 2, 2]);
+    expect(idsIn(cut(300))).toEqual([...texts.keys()].filter((id) => id !== 300));
+  });
 });
+
+/** A chunk by itself. */
+function trimmed(segment: Segment): Segment {
+  return { isShared: segment.isShared, text: () => segment.text().replace(/^,/, "") };
+}

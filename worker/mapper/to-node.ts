@@ -2,7 +2,7 @@
 import type { RouteView } from "../policy/engine.ts";
 import type { CapMap } from "../protocol/control/filter-rule.ts";
 import { hostinfoForPeers } from "../protocol/control/hostinfo.ts";
-import { formatTime } from "../protocol/control/json.ts";
+import { formatSecond } from "../protocol/control/json.ts";
 import type { WireNode } from "../protocol/control/node.ts";
 import { keyExpiryOf, type Node, takesPart } from "../tailnet/entities/node.ts";
 import { TAGGED_DEVICES_USER_ID } from "../tailnet/entities/user.ts";
@@ -25,8 +25,13 @@ export function wireUserId(node: Node): number {
   return node.userId ?? TAGGED_DEVICES_USER_ID;
 }
 
+/**
+ * Fields of both views. AllowedIPs are left out where they are the addresses: clients then take those (upgradeNode of
+ * controlclient/map.go, 1.80.3 to 1.102.3).
+ */
 function common(node: Node, view: NodeView, magicDnsSuffix: string) {
   const addresses = view.addresses.map((address) => `${address}/${address.includes(":") ? 128 : 32}`);
+  const { allowed, primary } = view.routes;
   const expiresAt = keyExpiryOf(node);
   return {
     ID: node.id,
@@ -34,16 +39,16 @@ function common(node: Node, view: NodeView, magicDnsSuffix: string) {
     Name: `${fullName(node, magicDnsSuffix)}.`,
     User: wireUserId(node),
     Key: node.nodeKey,
-    ...(expiresAt !== null && { KeyExpiry: formatTime(expiresAt) }),
+    ...(expiresAt !== null && { KeyExpiry: formatSecond(expiresAt) }),
     Machine: node.machineKey,
     ...(node.discoKey !== null && { DiscoKey: node.discoKey }),
     Addresses: addresses,
-    AllowedIPs: [...addresses, ...view.routes.allowed],
+    ...(allowed.length > 0 && { AllowedIPs: [...addresses, ...allowed] }),
     ...(node.homeDerp !== 0 && { HomeDERP: node.homeDerp }),
-    Created: formatTime(node.createdAt),
+    Created: formatSecond(node.createdAt),
     Cap: node.capabilityVersion,
     ...(node.tags.length > 0 && { Tags: node.tags }),
-    ...(view.routes.primary.length > 0 && { PrimaryRoutes: view.routes.primary }),
+    ...(primary.length > 0 && { PrimaryRoutes: primary }),
     MachineAuthorized: takesPart(node),
   };
 }
@@ -54,7 +59,7 @@ export function toPeer(node: Node, view: NodeView, magicDnsSuffix: string): Wire
     ...common(node, view, magicDnsSuffix),
     ...(node.endpoints.length > 0 && { Endpoints: node.endpoints }),
     Hostinfo: hostinfoForPeers(node.hostinfo),
-    ...(!node.isOnline && node.lastSeenAt !== null && { LastSeen: formatTime(node.lastSeenAt) }),
+    ...(!node.isOnline && node.lastSeenAt !== null && { LastSeen: formatSecond(node.lastSeenAt) }),
     Online: node.isOnline,
     ...(Object.keys(view.capMap).length > 0 && { CapMap: view.capMap }),
   };

@@ -80,7 +80,7 @@ describe("a database", () => {
     expect(recordsOf(rows(), "node")).toEqual([
       {
         id: 7,
-        stableId: expect.stringMatching(/^n[0-9A-Za-z]{11}CNTRL$/),
+        stableId: expect.stringMatching(/^n[0-9a-f]{12}CNTRL$/),
         machineKey: laptop.machine_key,
         nodeKey: laptop.node_key,
         discoKey: laptop.disco_key,

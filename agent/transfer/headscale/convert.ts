@@ -1,6 +1,6 @@
 // A headscale database as a file to be imported. Numbers of nodes stay, those of users move behind the numbers that are
 // kept for others here; machine keys, node keys, names and addresses stay, so that clients notice nothing.
-import { createHash, randomInt } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { formatTransfer, type TransferLine } from "../../../worker/protocol/transfer/document.ts";
 import { toNodeRecord } from "./convert-node.ts";
 import type { HeadscaleRows, Row } from "./read-database.ts";
@@ -59,7 +59,7 @@ export function convertHeadscale(rows: HeadscaleRows, options: ConversionOptions
     ...rows.users.map((user): TransferLine => ({ kind: "user", record: toUser(user, logins, ownerId) })),
     ...rows.nodes.map((node): TransferLine => {
       const place = {
-        stableId: `n${randomText(11)}CNTRL`,
+        stableId: `n${randomBytes(6).toString("hex")}CNTRL`,
         firstUser: FIRST_USER,
         isEphemeral: ephemeral.has(Number(node.auth_key_id)),
       };

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseNodeKey } from "../keys.ts";
 import {
+  formatSecond,
   formatTime,
   MalformedRequest,
   parseJsonObject,
@@ -116,6 +117,7 @@ describe("times", () => {
   it("are written without a fraction of zero", () => {
     expect(formatTime(Date.UTC(2026, 0, 2, 3, 4, 5))).toBe("2026-01-02T03:04:05Z");
     expect(formatTime(Date.UTC(2026, 0, 2, 3, 4, 5, 7))).toBe("2026-01-02T03:04:05.007Z");
+    expect(formatSecond(Date.UTC(2026, 0, 2, 3, 4, 5, 999))).toBe("2026-01-02T03:04:05Z");
   });
 
   it("are read as they were written", () => {

@@ -102,3 +102,8 @@ export function readTime(object: JsonObject, name: string): number | undefined {
 export function formatTime(at: number): string {
   return new Date(at).toISOString().replace(".000Z", "Z");
 }
+
+/** The same, to the second that it is in: netmaps have two or three times a node, and digits are what they consist of. */
+export function formatSecond(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}

@@ -14,7 +14,8 @@ export interface WireNode {
   readonly Machine: MachineKey;
   readonly DiscoKey?: DiscoKey;
   readonly Addresses: readonly string[];
-  readonly AllowedIPs: readonly string[];
+  /** Absent: the same as Addresses. */
+  readonly AllowedIPs?: readonly string[];
   readonly Endpoints?: readonly string[];
   readonly HomeDERP?: number;
   readonly Hostinfo: Hostinfo;

@@ -2,17 +2,21 @@
 // interactive logins; who may do so has been decided before (control-protocol.md 4.6, 4.8).
 import { prescribedPool } from "../../../policy/authority.ts";
 import type { PrefixSet } from "../../../policy/prefix-set.ts";
+import { toHex } from "../../../protocol/bytes.ts";
 import { type Hostinfo, preferredDerp } from "../../../protocol/control/hostinfo.ts";
 import type { MachineKey, NodeKey, TailnetLockKey } from "../../../protocol/keys.ts";
 import { type Change, type Decision, decided, refused } from "../../change.ts";
 import type { Actor } from "../../entities/actor.ts";
 import { allocateAddresses } from "../../entities/address-pool.ts";
 import { hasSameOwner, type Node } from "../../entities/node.ts";
-import { type Random, randomText } from "../../entities/secret-token.ts";
+import type { Random } from "../../entities/secret-token.ts";
 import { isPairTaken, nodeByKey, nodesOfMachine, type Tailnet } from "../../tailnet.ts";
 import { describeNode, freeName } from "../nodes/describe-node.ts";
 import { withSignOfLife, withStreamsEnded } from "../nodes/presence.ts";
 import { approveAdvertised } from "../policy/auto-approval.ts";
+
+/** 48 bits. Written in digits of keys, which netmaps are full of: other letters take twice the bytes there. */
+const STABLE_ID_BYTES = 6;
 
 /** What the shell lends to a command: the time, a source of randomness, and who commands. */
 export interface CommandContext {
@@ -92,7 +96,7 @@ function makeNode(tailnet: Tailnet, login: Login, context: CommandContext): Deci
   const node = approveAdvertised(tailnet, null, {
     ...fieldsOfLogin(tailnet, login, context),
     id: counters.nextNodeId,
-    stableId: `n${randomText(context.random, 11)}CNTRL`,
+    stableId: `n${toHex(context.random(STABLE_ID_BYTES))}CNTRL`,
     machineKey: login.machineKey,
     discoKey: null,
     name: freeName(tailnet, login.hostinfo, null),

@@ -109,6 +109,8 @@ describe("a reusable key", () => {
     const authKey = t.authKey(ann, { isReusable: true });
     const nodes = [1, 2, 3].map((n) => t.join({ machine: n, key: n, authKey }));
     expect(new Set(nodes.map(({ ipv4 }) => ipv4)).size).toBe(3);
+    expect(new Set(nodes.map(({ stableId }) => stableId)).size).toBe(3);
+    for (const { stableId } of nodes) expect(stableId).toMatch(/^n[0-9a-f]{12}CNTRL$/);
     expect(t.tailnet.authKeys.get(idOf(authKey))?.usedAt).toBeNull();
   });
 });
