@@ -1,6 +1,7 @@
 // How trunks come and go: shared while they are dialled, filled one after another, watched, given up, and done without
 // before a Worker that does not know them. The Worker's end is real.
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import net, { type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TRUNK_PROTOCOL } from "../../../worker/protocol/trunk/frame.ts";
@@ -9,6 +10,9 @@ import { turns } from "../../testing/settled.ts";
 import { type StandInOptions, startStandIn } from "../../testing/stand-in-worker.ts";
 import { startTestGateway } from "../../testing/test-gateway.ts";
 import { startTrunkWorker, type TrunkWorkerOptions } from "../../testing/trunk-worker.ts";
+import type { EndCause } from "../bridge/bridges.ts";
+import { ignoreUntilClose } from "../bridge/socket-end.ts";
+import { Tunnel } from "../bridge/tunnel.ts";
 import { HEARTBEAT_MS, TRUNK_ASK_AGAIN_MS, TRUNK_SPARE_MS } from "../limits.ts";
 import { openWebSocket } from "../upstream/handshake.ts";
 import { createUpstream } from "../upstream/upstream.ts";
@@ -24,6 +28,9 @@ afterEach(async () => {
 });
 
 const polled = (read: () => unknown) => expect.poll(read, { interval: 2 });
+
+/** Now in whole milliseconds, so that times added to it are exact. */
+const wholeNow = () => Math.ceil(performance.now());
 
 async function poolBefore(options: TrunkWorkerOptions = {}) {
   const worker = await startTrunkWorker(options);
@@ -172,7 +179,7 @@ describe("a heartbeat", () => {
     const [trunk] = worker.trunks;
     trunk?.webSocket.pause(); // no pongs, and the kernel takes what is sent
     let pings = 0;
-    const start = performance.now();
+    const start = wholeNow();
     // What is written is seen by the Worker later, so pings are counted when it reads again.
     trunk?.webSocket.on("ping", () => (pings += 1));
     for (let second = 5; second <= 90; second += 5) pool.beat(start + second * 1_000);
@@ -192,7 +199,7 @@ describe("a heartbeat", () => {
       const [first, second] = streams.map(listen);
       let pings = 0;
       worker.trunks[0]?.webSocket.on("ping", () => (pings += 1));
-      const start = performance.now();
+      const start = wholeNow();
       for (let at = 5; at <= 400; at += 5) {
         if (isTalking && at % 45 === 0) {
           const { length } = first?.text ?? "";
@@ -216,7 +223,7 @@ describe("a heartbeat", () => {
     slow?.pause();
     worker.channels[0]?.send(Buffer.alloc(1 << 20));
     await polled(() => slow?.heldBytes).toBe(256 << 10);
-    const start = performance.now();
+    const start = wholeNow();
     for (let second = 5; second <= 600; second += 5) {
       pool.beat(start + second * 1_000);
       await turns();
@@ -226,12 +233,53 @@ describe("a heartbeat", () => {
   });
 });
 
+describe("a client that takes nothing for two minutes", () => {
+  it("loses its channel, and the others do not notice", async () => {
+    const { worker, pool, open } = await poolBefore();
+    const stream = await open();
+    const other = listen(await open());
+    const listener = net.createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const outer = net.connect((listener.address() as net.AddressInfo).port, "127.0.0.1").pause();
+    const [inner] = (await once(listener, "connection")) as [net.Socket];
+    outer.on("error", ignoreUntilClose);
+    inner.on("error", ignoreUntilClose);
+    cleanUps.push(() => {
+      outer.destroy();
+      inner.destroy();
+      listener.close();
+    });
+    const { promise: ended, resolve } = Promise.withResolvers<EndCause>();
+    const traffic = { toWorker: 0, toClient: 0 };
+    const tunnel = new Tunnel({
+      kind: "control",
+      client: inner,
+      worker: stream,
+      traffic,
+      onEnd: (_, cause) => resolve(cause),
+    });
+    tunnel.start([]);
+    worker.channels[0]?.send(Buffer.alloc(40 << 20)); // more than the kernel takes
+    await polled(() => stream.isPaused && worker.channels[0]?.window === 0).toBe(true);
+    const start = wholeNow();
+    for (let second = 5; second <= 120; second += 5) tunnel.beat(start + second * 1_000);
+    expect(tunnel.bufferedBytes).toBeGreaterThan(0);
+    expect(worker.channels[0]?.closeCode).toBeUndefined();
+    tunnel.beat(start + 125_000);
+    expect(await ended).toBe("client-stalled");
+    await polled(() => worker.channels[0]?.closeCode).toBe(1000);
+    worker.channels[1]?.send("still here");
+    await polled(() => other.text).toBe("still here");
+    expect(pool.channels).toBe(1);
+  });
+});
+
 describe("a trunk without clients", () => {
   it("is kept for clients that come back, one for longer than the others", async () => {
     const { worker, pool, openMany } = await poolBefore();
     const streams = await openMany(40);
     for (const stream of streams) stream.terminate();
-    const start = performance.now();
+    const start = wholeNow();
     pool.beat(start);
     expect(pool.size).toBe(3);
     pool.beat(start + HEARTBEAT_MS);
