@@ -9,6 +9,7 @@ import {
   parseOptions,
   UsageError,
 } from "../command-line.ts";
+import { keepHeapLean } from "../daemon/lean-heap.ts";
 import {
   announceReady,
   DAEMON_OPTIONS,
@@ -81,6 +82,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const fds = readyFds(values);
   const log = openLog(values["log-format"]);
   exitOnFailure(log);
+  keepHeapLean();
   const options = await optionsOf(values, log);
   const gateway = new Gateway(options);
   // Before anybody is told that the gateway is ready: whoever waits for that may send a signal at once.

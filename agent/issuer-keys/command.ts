@@ -9,6 +9,7 @@ import {
   parseOrigin,
   UsageError,
 } from "../command-line.ts";
+import { keepHeapLean } from "../daemon/lean-heap.ts";
 import { DAEMON_OPTIONS, exitOnFailure, nextSignal, openLog } from "../daemon/lifetime.ts";
 import { metricsServer, parseListenAddress } from "../daemon/metrics-server.ts";
 import { listen } from "../daemon/open-port.ts";
@@ -102,6 +103,7 @@ async function keep(keeper: KeyKeeper, values: Values, intervalMs: number, abort
   const metricsAt = values["metrics-listen"] && parseListenAddress("metrics-listen", values["metrics-listen"]);
   const log = openLog(values["log-format"]);
   exitOnFailure(log);
+  keepHeapLean();
   const caretaker = new Caretaker(keeper, log, (round) => {
     if (values.json) process.stdout.write(jsonLine(round));
   });

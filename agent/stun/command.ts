@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Registry } from "prom-client";
 import { STUN_PORT } from "../../worker/protocol/stun.ts";
 import { type Command, type CommandHelp, EXIT_OK, parseInteger, parseOptions, UsageError } from "../command-line.ts";
+import { keepHeapLean } from "../daemon/lean-heap.ts";
 import {
   announceReady,
   DAEMON_OPTIONS,
@@ -64,6 +65,7 @@ async function run(argv: readonly string[]): Promise<number> {
   const metricsAt = values["metrics-listen"] && parseListenAddress("metrics-listen", values["metrics-listen"]);
   const log = openLog(values["log-format"]);
   exitOnFailure(log);
+  keepHeapLean();
   const registry = new Registry();
   collectProcessMetrics(registry);
   const server = new StunServer({ ...serverOptions(values), registry, log });
