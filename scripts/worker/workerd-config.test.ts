@@ -24,8 +24,9 @@ test("keeps objects in memory while they have nothing to do", () => {
   for (const namespace of namespaces) expect(namespace).toContain("preventEviction = true");
 });
 
-test("bounds V8's young generation", () => {
-  expect(workerdConfig(settings, "worker.js")).toContain('v8Flags = ["--max-semi-space-size=4"]');
+test("has V8 look at garbage early, young and old", () => {
+  const flags = 'v8Flags = ["--optimize-for-size", "--max-semi-space-size=4", "--initial-old-space-size=16"]';
+  expect(workerdConfig(settings, "worker.js")).toContain(flags);
 });
 
 test("refuses a Durable Object class without a unique key", () => {
