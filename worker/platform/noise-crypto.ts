@@ -1,6 +1,6 @@
 // NoiseCrypto for workerd and Node. X25519 is native: 7 times as fast as noble's, and in constant time. So is
-// ChaCha20-Poly1305 of what is long, through a key object that is made once per message; for what is short, as most records are,
-// @stablelib's is used: 3 µs for 100 bytes in warm code, where the native one takes 8 and noble's 11.
+// ChaCha20-Poly1305 of what is long, through a key object that is made once per message; for what is short, as most
+// records are, @stablelib's is used: 3 µs for 100 bytes in warm code, where the native one takes 8 and noble's 11.
 // NOTE: shared secrets come from WebCrypto, because workerd's node:crypto.diffieHellman takes the private key for the public
 // one and fails with any public key that was not made from a private key in the same isolate (workerd of November 2026).
 import { Buffer } from "node:buffer";
