@@ -1,6 +1,7 @@
 // Speed and memory of the gateway on this machine: bytes through one tunnel against a plain byte pipe in Node.js that
 // stands in the same place, and memory of idle bridges; without TLS, with TLS to the Worker as in production, and with TLS
-// on both sides. Ends of the connections live in this process, gateway and pipe in processes of their own.
+// on both sides. Each bridge has a WebSocket of its own here, as relay connections do. Ends of the connections live in this
+// process, gateway and pipe in processes of their own.
 //
 //   node test/bench/gateway.bench.ts [bridges]        default 5,000; each needs two descriptors in each process
 import { type ChildProcess, spawn } from "node:child_process";
@@ -15,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { generate } from "selfsigned";
+import { TRUNK_PROTOCOL } from "../../worker/protocol/trunk/frame.ts";
 
 /** One measured figure. */
 export interface GatewayFigures {
@@ -149,6 +151,10 @@ async function startEnd(pem: Pem | undefined, prepare: (socket: net.Socket) => v
 
 function switchToWebSocket(socket: net.Socket): void {
   socket.once("data", (head: Buffer) => {
+    if (head.includes(TRUNK_PROTOCOL)) {
+      socket.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
     const key = /Sec-WebSocket-Key: (\S+)/i.exec(head.toString("latin1"))?.[1] ?? "";
     const accept = createHash("sha1").update(`${key}${WEBSOCKET_GUID}`).digest("base64");
     const lines = ["HTTP/1.1 101 X", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept}`];
