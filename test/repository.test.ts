@@ -114,7 +114,15 @@ describe("TypeScript", () => {
   });
 });
 
+const LEFT_OUT = /\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|skipIf|runIf|todo|only)\b/;
+
 describe("tests", () => {
+  it("are all run: one that is left out counts as a failure of the whole", () => {
+    const tests = files.filter((file) => file.endsWith(".test.ts"));
+    expect(tests.filter((file) => LEFT_OUT.test(readText(file)))).toEqual([]);
+    for (const word of ["skipIf", "only"]) expect(LEFT_OUT.test(`it.${word}(x)`)).toBe(true);
+  });
+
   it("belong to exactly one project of vitest.config.ts", () => {
     const projects = (config.test?.projects ?? []) as { test: { name: string; include: string[] } }[];
     expect(projects).not.toEqual([]);
