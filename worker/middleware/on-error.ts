@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { describeRefusal, type Refusal } from "../tailnet/refusal.ts";
+import { describeRefusal, type NamedThing, type Refusal } from "../tailnet/refusal.ts";
 
 /** Answers an exception. */
 export function onError(error: Error, c: Context): Response {
@@ -66,6 +66,12 @@ export function resultOf<T>(
 ): T {
   if (!outcome.ok) throw new RefusalException(outcome.refusal);
   return outcome.result;
+}
+
+/** What a look-up by id gave. @throws RefusalException when it is null: there is no such thing */
+export function found<T>(value: T | null, what: NamedThing): T {
+  if (value === null) throw new RefusalException({ reason: "not-found", what });
+  return value;
 }
 
 const STATUS: Readonly<Record<Refusal["reason"], ContentfulStatusCode>> = {

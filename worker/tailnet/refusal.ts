@@ -4,7 +4,7 @@ import type { TestFailure } from "../policy/policy-tests.ts";
 import { unreachable } from "../protocol/errors.ts";
 
 /** What can be missing, as callers are told. */
-type NamedThing =
+export type NamedThing =
   | "device"
   | "user"
   | "key"

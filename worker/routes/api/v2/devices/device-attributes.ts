@@ -1,7 +1,7 @@
 // Posture attributes of devices (api-v2.md 2.5). Values are checked by the domain, which knows the types in use.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import type { AttributesView } from "../../../../objects/administration/attributes.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import { apiRoute, body, Done, reply } from "../api-route.ts";
@@ -82,8 +82,7 @@ const batchUpdateAttributes = apiRoute("batchUpdateDeviceAttributes", {
 export const deviceAttributeRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceAttributeRoutes.openapi(getDeviceAttributes, async (c) => {
-  const view = await c.var.administration.attributes.get(c.req.param("deviceId"), c.var.ownerId);
-  if (view === null) throw new RefusalException({ reason: "not-found", what: "device" });
+  const view = found(await c.var.administration.attributes.get(c.req.param("deviceId"), c.var.ownerId), "device");
   return c.json(present(view), 200);
 });
 
@@ -93,8 +92,7 @@ deviceAttributeRoutes.openapi(setDeviceAttribute, async (c) => {
   const { value, expiry } = c.req.valid("json");
   const outcome = await attributes.set({ [id]: { [key]: { value, expiresAt: parseExpiry(expiry) } } });
   if (!outcome.ok) throw new RefusalException(withoutName(outcome.refusal));
-  const view = await attributes.get(id, null);
-  if (view === null) throw new RefusalException({ reason: "not-found", what: "device" });
+  const view = found(await attributes.get(id, null), "device");
   return c.json(present(view), 200);
 });
 

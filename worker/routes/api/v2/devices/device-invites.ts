@@ -1,7 +1,7 @@
 // Invites to share a device with another tailnet (api-v2.md 2.11). A deployment has one tailnet, so that nothing can be
 // shared: a device has no invites, and making one is refused (left-out.ts).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found } from "../../../../middleware/on-error.ts";
 import { apiRoute, reply } from "../api-route.ts";
 import { DeviceId } from "./device-schema.ts";
 
@@ -19,7 +19,6 @@ const listDeviceInvites = apiRoute("listDeviceInvites", {
 export const deviceInviteRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceInviteRoutes.openapi(listDeviceInvites, async (c) => {
-  const device = await c.var.administration.devices.get(c.req.param("deviceId"), false, c.var.ownerId);
-  if (device === null) throw new RefusalException({ reason: "not-found", what: "device" });
+  found(await c.var.administration.devices.get(c.req.param("deviceId"), false, c.var.ownerId), "device");
   return c.json([], 200);
 });

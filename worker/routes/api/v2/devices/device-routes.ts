@@ -1,6 +1,6 @@
 // Routes of a device: what it advertises and what is enabled (api-v2.md 2.4).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import { NODE_MAX_ROUTES } from "../../../../protocol/limits.ts";
 import { apiRoute, body, reply } from "../api-route.ts";
 import { DeviceId, RoutesSchema } from "./device-schema.ts";
@@ -32,8 +32,7 @@ const setDeviceRoutes = apiRoute("setDeviceRoutes", {
 export const deviceRouteRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
 deviceRouteRoutes.openapi(listDeviceRoutes, async (c) => {
-  const routes = await c.var.administration.devices.routes(c.req.param("deviceId"), c.var.ownerId);
-  if (routes === null) throw new RefusalException({ reason: "not-found", what: "device" });
+  const routes = found(await c.var.administration.devices.routes(c.req.param("deviceId"), c.var.ownerId), "device");
   return c.json(routes, 200);
 });
 

@@ -3,7 +3,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { DEVICE_FILTERS, type DeviceFilter } from "../../../../mapper/to-device.ts";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import type { DeviceAction } from "../../../../objects/administration/devices.ts";
 import { NODE_MAX_TAGS } from "../../../../protocol/limits.ts";
 import { type Authorized, apiRoute, body, Done, reply } from "../api-route.ts";
@@ -115,12 +115,10 @@ deviceRoutes.openapi(listDevices, async (c) => {
 
 deviceRoutes.openapi(getDevice, async (c) => {
   const { administration, ownerId } = c.var;
-  const device = await administration.devices.get(
-    c.req.param("deviceId"),
-    c.req.valid("query").fields === "all",
-    ownerId,
+  const device = found(
+    await administration.devices.get(c.req.param("deviceId"), c.req.valid("query").fields === "all", ownerId),
+    "device",
   );
-  if (device === null) throw new RefusalException({ reason: "not-found", what: "device" });
   return c.json(device, 200);
 });
 

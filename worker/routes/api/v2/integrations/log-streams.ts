@@ -1,7 +1,7 @@
 // Log streams (api-v2.md 2.14): where logs are sent to. Nothing is asked when a stream is set; its status tells later.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import { RefusalException, resultOf } from "../../../../middleware/on-error.ts";
+import { found, RefusalException, resultOf } from "../../../../middleware/on-error.ts";
 import type { LogStreamStatus } from "../../../../objects/administration/log-streams.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import {
@@ -137,12 +137,9 @@ const validateAwsTrustPolicy = apiRoute("validateAwsTrustPolicy", {
 /** Log streams. */
 export const logStreamRoutes = new OpenAPIHono<{ Bindings: Env }>();
 
-const notThere = () => new RefusalException({ reason: "not-found", what: "log stream" });
-
 logStreamRoutes.openapi(getLogStream, async (c) => {
   const { logType } = c.req.valid("param");
-  const stream = await c.var.administration.logStreams.get(logType);
-  if (stream === null) throw notThere();
+  const stream = found(await c.var.administration.logStreams.get(logType), "log stream");
   const { destination, settings } = stream;
   return c.json(
     { logType, destinationType: destination, ...settings, gcsScopes: settings.gcsScopes && [...settings.gcsScopes] },
@@ -151,8 +148,7 @@ logStreamRoutes.openapi(getLogStream, async (c) => {
 });
 
 logStreamRoutes.openapi(getLogStreamStatus, async (c) => {
-  const status = await c.var.administration.logStreams.status(c.req.valid("param").logType);
-  if (status === null) throw notThere();
+  const status = found(await c.var.administration.logStreams.status(c.req.valid("param").logType), "log stream");
   return c.json(toStatus(status), 200);
 });
 

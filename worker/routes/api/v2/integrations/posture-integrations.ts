@@ -1,7 +1,7 @@
 // Integrations with device management systems (api-v2.md 2.19): stored and shown, so that tools which keep them can
 // work. No system is asked; the status says so.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import type { PostureIntegrationRecord } from "../../../../objects/administration/posture-integrations.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import { POSTURE_PROVIDERS } from "../../../../tailnet/entities/configuration/posture-integration.ts";
@@ -107,9 +107,11 @@ postureIntegrationRoutes.openapi(createIntegration, async (c) => {
 });
 
 postureIntegrationRoutes.openapi(getIntegration, async (c) => {
-  const found = await c.var.administration.postureIntegrations.get(c.req.param("integrationId"));
-  if (found === null) throw new RefusalException({ reason: "not-found", what: "posture integration" });
-  return c.json(toIntegration(found), 200);
+  const integration = found(
+    await c.var.administration.postureIntegrations.get(c.req.param("integrationId")),
+    "posture integration",
+  );
+  return c.json(toIntegration(integration), 200);
 });
 
 postureIntegrationRoutes.openapi(updateIntegration, async (c) => {

@@ -1,6 +1,6 @@
 // Webhook endpoints (api-v2.md 2.13).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { RefusalException, resultOf } from "../../../../middleware/on-error.ts";
+import { found, RefusalException, resultOf } from "../../../../middleware/on-error.ts";
 import type { WebhookRecord } from "../../../../objects/administration/webhooks.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import { SUBSCRIPTIONS, WEBHOOK_PROVIDERS } from "../../../../tailnet/entities/configuration/webhook.ts";
@@ -113,9 +113,8 @@ webhookRoutes.openapi(createWebhook, async (c) => {
 });
 
 webhookRoutes.openapi(getWebhook, async (c) => {
-  const found = await c.var.administration.webhooks.get(c.req.param("endpointId"));
-  if (found === null) throw new RefusalException({ reason: "not-found", what: "webhook" });
-  return c.json(toWebhook(found), 200);
+  const webhook = found(await c.var.administration.webhooks.get(c.req.param("endpointId")), "webhook");
+  return c.json(toWebhook(webhook), 200);
 });
 
 webhookRoutes.openapi(updateWebhook, async (c) => {

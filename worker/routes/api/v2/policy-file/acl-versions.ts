@@ -1,6 +1,6 @@
 // The history of the policy file, and going back in it. An extension: the hosted service has no such endpoints.
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import { apiRoute, reply } from "../api-route.ts";
 import { TailnetName } from "../devices/device-schema.ts";
@@ -65,8 +65,10 @@ aclVersionRoutes.openapi(listPolicyVersions, async (c) => {
 });
 
 aclVersionRoutes.openapi(getPolicyVersion, async (c) => {
-  const version = await c.var.administration.policyFile.version(Number(c.req.param("versionId")));
-  if (version === null) throw new RefusalException({ reason: "not-found", what: "policy version" });
+  const version = found(
+    await c.var.administration.policyFile.version(Number(c.req.param("versionId"))),
+    "policy version",
+  );
   return policyFile(c, version);
 });
 

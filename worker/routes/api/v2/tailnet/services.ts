@@ -1,7 +1,7 @@
 // Services, under both of the paths that clients use (api-v2.md 2.16).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { RefusalException, resultOf } from "../../../../middleware/on-error.ts";
+import { found, resultOf } from "../../../../middleware/on-error.ts";
 import { NODE_MAX_TAGS, SERVICE_REPORT_MAX } from "../../../../protocol/limits.ts";
 import type { ServiceSpec } from "../../../../tailnet/commands/configuration/manage-services.ts";
 import type { Service } from "../../../../tailnet/entities/configuration/virtual-address.ts";
@@ -134,9 +134,8 @@ for (const route of [listVipServices, listServices] as const) {
 
 for (const route of [getVipService, getService] as const) {
   serviceRoutes.openapi(route as typeof getVipService, async (c) => {
-    const found = await c.var.administration.services.get(c.req.param("serviceName"));
-    if (found === null) throw new RefusalException({ reason: "not-found", what: "service" });
-    return c.json(toService(found), 200);
+    const service = found(await c.var.administration.services.get(c.req.param("serviceName")), "service");
+    return c.json(toService(service), 200);
   });
 }
 
@@ -156,8 +155,7 @@ for (const route of [deleteVipService, deleteService] as const) {
 }
 
 serviceRoutes.openapi(listServiceHosts, async (c) => {
-  const hosts = await c.var.administration.services.hosts(c.req.param("serviceName"));
-  if (hosts === null) throw new RefusalException({ reason: "not-found", what: "service" });
+  const hosts = found(await c.var.administration.services.hosts(c.req.param("serviceName")), "service");
   return c.json({ hosts }, 200);
 });
 
@@ -176,8 +174,7 @@ serviceRoutes.openapi(setServiceApproval, async (c) => {
 
 /** Who decides about hosts needs a right to devices too. @throws HTTPException */
 async function checkDevices(c: Context<Authorized>, name: string, permission: Permission): Promise<void> {
-  if ((await c.var.administration.services.get(name)) === null)
-    throw new RefusalException({ reason: "not-found", what: "service" });
+  found(await c.var.administration.services.get(name), "service");
   if (reachOf(c.var.actor, permission) !== "all") throw forbidden();
 }
 

@@ -2,7 +2,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import { readSettings } from "../../../../env.ts";
-import { RefusalException, resultOf } from "../../../../middleware/on-error.ts";
+import { found, resultOf } from "../../../../middleware/on-error.ts";
 import type { UserInviteRecord } from "../../../../objects/administration/user-invites.ts";
 import { USER_INVITES_AT_ONCE } from "../../../../protocol/limits.ts";
 import { numberOf } from "../../../../tailnet/entities/tailnet-id.ts";
@@ -114,8 +114,7 @@ userInviteRoutes.openapi(createUserInvites, async (c) => {
 });
 
 userInviteRoutes.openapi(getUserInvite, async (c) => {
-  const invite = await c.var.administration.userInvites.get(c.req.param("userInviteId"));
-  if (invite === null) throw new RefusalException({ reason: "not-found", what: "invite" });
+  const invite = found(await c.var.administration.userInvites.get(c.req.param("userInviteId")), "invite");
   return c.json(toInvite(invite, c.var.tailnetId), 200);
 });
 
@@ -125,8 +124,7 @@ userInviteRoutes.openapi(deleteUserInvite, async (c) => {
 });
 
 userInviteRoutes.openapi(resendUserInvite, async (c) => {
-  const invite = await c.var.administration.userInvites.get(c.req.param("userInviteId"));
-  if (invite === null) throw new RefusalException({ reason: "not-found", what: "invite" });
+  found(await c.var.administration.userInvites.get(c.req.param("userInviteId")), "invite");
   const message = "this server sends no mail; withdraw the invite and make another to get a new link to hand on";
   throw new HTTPException(400, { message });
 });

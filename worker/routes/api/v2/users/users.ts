@@ -1,7 +1,7 @@
 // Users: list, show, give a role, approve, suspend, restore, delete (api-v2.md 2.9).
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { RefusalException } from "../../../../middleware/on-error.ts";
+import { found, RefusalException } from "../../../../middleware/on-error.ts";
 import type { UserRecord } from "../../../../objects/administration/users.ts";
 import { formatTime } from "../../../../protocol/control/json.ts";
 import type { UserAction } from "../../../../tailnet/commands/users/manage-users.ts";
@@ -116,8 +116,7 @@ userRoutes.openapi(listUsers, async (c) => {
 });
 
 userRoutes.openapi(getUser, async (c) => {
-  const user = await c.var.administration.users.get(c.req.param("userId"));
-  if (user === null) throw new RefusalException({ reason: "not-found", what: "user" });
+  const user = found(await c.var.administration.users.get(c.req.param("userId")), "user");
   return c.json(toDetails(user, c.var.tailnetId), 200);
 });
 
