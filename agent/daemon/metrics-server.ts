@@ -4,9 +4,17 @@ import http, { type ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import type { Registry } from "prom-client";
 import { UsageError } from "../command-line.ts";
+import type { Log } from "../log.ts";
+import { listen } from "./open-port.ts";
+
+/** Where to listen; an undefined host stands for every address. */
+export interface ListenAddress {
+  readonly host: string | undefined;
+  readonly port: number;
+}
 
 /** Parses `ADDR:PORT`, `[ADDR]:PORT` or `:PORT`. @throws UsageError */
-export function parseListenAddress(option: string, text: string): { host: string | undefined; port: number } {
+export function parseListenAddress(option: string, text: string): ListenAddress {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) {
@@ -15,15 +23,35 @@ export function parseListenAddress(option: string, text: string): { host: string
   return { host: match[1] ?? (match[2] || undefined), port };
 }
 
-/** A server of health and metrics that does not listen yet. */
-export function metricsServer(registry: Registry, isReady: () => boolean): http.Server {
-  return http.createServer((request, response) => {
+/** A port of health and metrics that is open. */
+export interface MetricsPort {
+  readonly port: number;
+  close(): void;
+}
+
+/** What the port tells. */
+export interface MetricsSource {
+  readonly registry: Registry;
+  readonly log: Log;
+  isReady(): boolean;
+}
+
+/** Opens the port. @throws Error that says what to do when it cannot be opened */
+export async function openMetrics(address: ListenAddress, source: MetricsSource): Promise<MetricsPort> {
+  const server = http.createServer((request, response) => {
     const path = request.url?.split("?")[0];
     if (path === "/healthz") plain(response, 200, "ok");
-    else if (path === "/readyz") plain(response, isReady() ? 200 : 503, isReady() ? "ready" : "draining");
-    else if (path === "/metrics") void expose(registry, response);
+    else if (path === "/readyz") plain(response, source.isReady() ? 200 : 503, source.isReady() ? "ready" : "draining");
+    else if (path === "/metrics") void expose(source.registry, response);
     else plain(response, 404, "there is /healthz, /readyz and /metrics");
   });
+  const port = await listen(server, address);
+  server.on("error", (error: NodeJS.ErrnoException) => source.log.error("accept failed", { detail: error.code }));
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { port, close };
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {

@@ -3,7 +3,7 @@
 import type http from "node:http";
 import type https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { metricsServer } from "../daemon/metrics-server.ts";
+import { type ListenAddress, type MetricsPort, openMetrics } from "../daemon/metrics-server.ts";
 import { listen } from "../daemon/open-port.ts";
 import { type Log, throttledLog } from "../log.ts";
 import { StunServer } from "../stun/stun-server.ts";
@@ -28,7 +28,7 @@ export interface GatewayOptions {
   readonly https?: { readonly port: number; readonly certificate: Certificate } | undefined;
   /** UDP port of a STUN server that lives as long as the gateway. */
   readonly stunPort?: number | undefined;
-  readonly metrics?: { readonly host: string | undefined; readonly port: number } | undefined;
+  readonly metrics?: ListenAddress | undefined;
   readonly dialsPerSecond: number;
   readonly log: Log;
 }
@@ -61,7 +61,7 @@ export class Gateway {
   readonly #https: https.Server | undefined;
   readonly #hostCertificates = new HostCertificates();
   readonly #stun: StunServer | undefined;
-  readonly #metricsServer: http.Server | undefined;
+  #metricsPort: MetricsPort | undefined;
   #isDraining = false;
   #endedInDrain: Partial<Record<EndCause, number>> = {};
 
@@ -85,8 +85,6 @@ export class Gateway {
     if (options.https !== undefined)
       this.#https = httpsServer(options.https.certificate, this.#hostCertificates, handlers);
     if (options.stunPort !== undefined) this.#stun = this.#stunServer(options.stunPort);
-    if (options.metrics !== undefined)
-      this.#metricsServer = metricsServer(this.#metrics.registry, () => !this.#isDraining);
   }
 
   /** How many bridges stand. */
@@ -97,18 +95,20 @@ export class Gateway {
   /** Opens the ports. @throws Error that says what to do when one cannot be opened */
   async open(): Promise<Ports> {
     const { listen: host, httpPort, https: tls, metrics } = this.#options;
-    const open = async (server: http.Server | https.Server | undefined, port: number | undefined, at = host) => {
+    const open = async (server: http.Server | https.Server | undefined, port: number | undefined) => {
       if (server === undefined) return undefined;
-      const opened = await listen(server, { host: at, port });
+      const opened = await listen(server, { host, port });
       server.on("error", (error: NodeJS.ErrnoException) => this.#log.error("accept failed", { detail: error.code }));
       return opened;
     };
-    return {
+    const ports = {
       httpPort: await open(this.#http, httpPort),
       httpsPort: await open(this.#https, tls?.port),
       stunPort: await this.#stun?.open(),
-      metricsPort: await open(this.#metricsServer, metrics?.port, metrics?.host),
     };
+    const source = { registry: this.#metrics.registry, log: this.#log, isReady: () => !this.#isDraining };
+    if (metrics !== undefined) this.#metricsPort = await openMetrics(metrics, source);
+    return { ...ports, metricsPort: this.#metricsPort?.port };
   }
 
   /** Replaces the gateway's own certificate, or a host's, for connections from now on. */
@@ -140,8 +140,7 @@ export class Gateway {
     patience.abort();
     for (const server of servers) server.closeAllConnections();
     this.#stun?.close();
-    this.#metricsServer?.close();
-    this.#metricsServer?.closeAllConnections();
+    this.#metricsPort?.close();
     this.#routes.close();
     this.#bridges.close();
   }

@@ -11,8 +11,7 @@ import {
 } from "../command-line.ts";
 import { keepHeapLean } from "../daemon/lean-heap.ts";
 import { DAEMON_OPTIONS, exitOnFailure, nextSignal, openLog } from "../daemon/lifetime.ts";
-import { metricsServer, parseListenAddress } from "../daemon/metrics-server.ts";
-import { listen } from "../daemon/open-port.ts";
+import { openMetrics, parseListenAddress } from "../daemon/metrics-server.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ControlApi, type Proof } from "./control-api.ts";
 import { type IssuerAddress, IssuerSource, isHttps } from "./issuer-source.ts";
@@ -107,8 +106,8 @@ async function keep(keeper: KeyKeeper, values: Values, intervalMs: number, abort
   const caretaker = new Caretaker(keeper, log, (round) => {
     if (values.json) process.stdout.write(jsonLine(round));
   });
-  const metrics = metricsAt ? metricsServer(caretaker.registry, () => caretaker.expiresAt > Date.now()) : undefined;
-  if (metrics && metricsAt) await listen(metrics, metricsAt);
+  const isReady = () => caretaker.expiresAt > Date.now();
+  const metrics = metricsAt ? await openMetrics(metricsAt, { registry: caretaker.registry, log, isReady }) : undefined;
   const signalled = nextSignal().then((signal) => {
     abort.abort();
     return signal;
@@ -116,7 +115,6 @@ async function keep(keeper: KeyKeeper, values: Values, intervalMs: number, abort
   log.info("keeping keys", { server: values.server, seconds: intervalMs / 1_000, pid: process.pid });
   await caretaker.run(intervalMs, abort.signal);
   metrics?.close();
-  metrics?.closeAllConnections();
   log.info("ended", { signal: await signalled });
   return EXIT_OK;
 }

@@ -14,8 +14,7 @@ import {
   openLog,
   readyFds,
 } from "../daemon/lifetime.ts";
-import { metricsServer, parseListenAddress } from "../daemon/metrics-server.ts";
-import { listen } from "../daemon/open-port.ts";
+import { openMetrics, parseListenAddress } from "../daemon/metrics-server.ts";
 import { collectProcessMetrics } from "../daemon/process-metrics.ts";
 import { IN_TOTAL, PER_SOURCE, StunServer } from "./stun-server.ts";
 
@@ -72,8 +71,8 @@ async function run(argv: readonly string[]): Promise<number> {
   let isDraining = false;
   const signalled = nextSignal();
   const port = await server.open();
-  const metrics = metricsAt ? metricsServer(registry, () => !isDraining) : undefined;
-  const metricsPort = metrics && metricsAt ? await listen(metrics, metricsAt) : undefined;
+  const metrics = metricsAt ? await openMetrics(metricsAt, { registry, log, isReady: () => !isDraining }) : undefined;
+  const metricsPort = metrics?.port;
   log.info("listening", { port, metricsPort, pid: process.pid });
   announceReady(fds, { port, metricsPort });
   const signal = await signalled;
