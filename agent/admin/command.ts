@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, type CommandHelp, EXIT_OK, parseOptions, parseOrigin, UsageError } from "../command-line.ts";
+import { readAnswer, refusalText } from "../control/api-answer.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -69,8 +70,8 @@ async function makeAdministrator(server: string, secret: string, loginName: stri
     redirect: "error", // the secret is for this server alone
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const answer = (await response.json().catch(() => ({}))) as { apiToken?: unknown; message?: unknown };
-  if (response.ok && typeof answer.apiToken === "string") return answer.apiToken;
-  const words = typeof answer.message === "string" ? answer.message : "the answer is not that of flarescale";
-  throw new Error(`${server} refused: ${words} (${response.status})`);
+  const text = await response.text();
+  const apiToken = readAnswer(text)?.apiToken;
+  if (response.ok && typeof apiToken === "string") return apiToken;
+  throw new Error(`${server} refused: ${refusalText(response.status, text)}`);
 }

@@ -62,10 +62,10 @@ it("passes the Worker's reason on, or its status", async () => {
   const refusing = await worker(401, '{"message":"bootstrap secret invalid"}');
   expect(await run("--worker", refusing.url)).toMatchObject({
     code: 1,
-    err: "flarescale derp-restart: bootstrap secret invalid\n",
+    err: `flarescale derp-restart: ${refusing.url} refused: bootstrap secret invalid (401)\n`,
   });
   const other = await worker(502, "<h1>Bad gateway</h1>");
-  expect((await run("--worker", other.url)).err).toBe("flarescale derp-restart: the Worker answers 502\n");
+  expect((await run("--worker", other.url)).err).toMatch(/refused: the answer is not that of flarescale \(502\)\n$/);
   const closed = await worker(200, "{}");
   for (const cleanUp of cleanUps.splice(0)) cleanUp();
   const gone = await run("--worker", closed.url);

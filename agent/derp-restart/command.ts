@@ -8,6 +8,7 @@ import {
   parseOptions,
   UsageError,
 } from "../command-line.ts";
+import { refusalText } from "../control/api-answer.ts";
 
 const OPTIONS = {
   worker: { type: "string", value: "URL", help: "Origin of the Worker, or of a gateway before it; needed" },
@@ -64,16 +65,12 @@ async function run(argv: readonly string[]): Promise<number> {
     });
   });
   if (!response.ok) {
-    process.stderr.write(`flarescale derp-restart: ${await reason(response)}\n`);
+    process.stderr.write(
+      `flarescale derp-restart: ${worker} refused: ${refusalText(response.status, await response.text())}\n`,
+    );
     return EXIT_PROBLEM;
   }
   const { regions } = (await response.json()) as { regions: { region: number; clients: number }[] };
   for (const each of regions) process.stdout.write(`region ${each.region}: ${each.clients} clients sent away\n`);
   return EXIT_OK;
-}
-
-/** The Worker's own words, when they are its. */
-async function reason(response: Response): Promise<string> {
-  const answer = (await response.json().catch(() => ({}))) as { message?: unknown };
-  return typeof answer.message === "string" ? answer.message : `the Worker answers ${response.status}`;
 }

@@ -1,6 +1,7 @@
 // The calls by which the keys of an issuer are given to the control server.
 import { readFile } from "node:fs/promises";
 import { readKeySet, type SigningKeySet } from "../../worker/protocol/jwk-set.ts";
+import { readAnswer, refusalText } from "../control/api-answer.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -85,10 +86,10 @@ export class ControlApi {
       throw new Error(`${this.#server} does not answer: ${reason}`, { cause });
     });
     const text = await response.text();
-    const reply = parse(text);
+    const reply = readAnswer(text);
     if (response.ok && reply !== undefined) return reply as T;
-    const words = typeof reply?.message === "string" ? reply.message : "the answer is not that of flarescale";
-    throw new Error(`${this.#server} refused ${path}: ${words} (${response.status})${this.#advice(response.status)}`);
+    const words = refusalText(response.status, text);
+    throw new Error(`${this.#server} refused ${path}: ${words}${this.#advice(response.status)}`);
   }
 
   /** An agent that is known by keys which it publishes itself has no way back by itself. */
@@ -107,13 +108,4 @@ function toIssuer({ id, issuer, jwks, keysExpire, keysLifetimeSeconds }: IssuerR
     expiresAt: keysExpire === undefined ? 0 : Date.parse(keysExpire),
     lifetimeMs: keysLifetimeSeconds * 1000,
   };
-}
-
-function parse(text: string): { readonly message?: unknown } | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -58,8 +58,12 @@ describe("export", () => {
   });
 
   it.each<[string, (response: ServerResponse) => void, RegExp]>([
-    ["refuses", (r) => r.writeHead(403).end('{"message":"not the owner"}'), /status 403: not the owner/],
-    ["is no flarescale", (r) => r.writeHead(404).end("<html>"), /status 404: <html>/],
+    [
+      "refuses",
+      (r) => r.writeHead(403).end('{"message":"not the owner"}'),
+      /refused the export: not the owner \(403\)/,
+    ],
+    ["is no flarescale", (r) => r.writeHead(404).end("<html>"), /not that of flarescale \(404\)/],
     ["sends half a file", (r) => r.end(FILE.slice(0, -20)), /not whole|not an object of JSON/],
     ["sends something else", (r) => r.end("{}"), /not an exported tailnet/],
     ["leads elsewhere", (r) => r.writeHead(302, { location: "https://example.com/" }).end(), /fetch failed|redirect/],
@@ -94,7 +98,7 @@ describe("import", () => {
     answer = (response) => response.writeHead(409).end('{"message":"only a new tailnet"}');
     expect(await run("import", ...access(), input(FILE))).toMatchObject({
       code: 1,
-      error: expect.stringContaining("status 409: only a new tailnet"),
+      error: expect.stringContaining("refused the import: only a new tailnet (409)"),
     });
     expect(requests).toHaveLength(1);
   });

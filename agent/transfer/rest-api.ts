@@ -1,5 +1,6 @@
 // The two calls that move a tailnet.
 import { parseOrigin, UsageError } from "../command-line.ts";
+import { refusalText } from "../control/api-answer.ts";
 
 const TRIES = 3;
 const TIMEOUT_MS = 300_000;
@@ -71,14 +72,5 @@ async function call({ server, token }: TailnetAccess, method: string, what: stri
   });
   const text = await response.text();
   if (response.ok) return text;
-  throw new Refused(`${server} refused the ${what} with status ${response.status}: ${messageOf(text)}`);
-}
-
-function messageOf(text: string): string {
-  try {
-    const value = JSON.parse(text) as { readonly message?: unknown };
-    return typeof value.message === "string" ? value.message : text.slice(0, 200);
-  } catch {
-    return text.slice(0, 200);
-  }
+  throw new Refused(`${server} refused the ${what}: ${refusalText(response.status, text)}`);
 }

@@ -1,6 +1,7 @@
 // The first administrator of a fresh tailnet, and an auth key made with that administrator's token: what turns a running
 // Worker into one that a person can use at once.
 import { randomBytes } from "node:crypto";
+import { refusalText } from "../../agent/control/api-answer.ts";
 import { mintToken } from "../../worker/tailnet/entities/secret-token.ts";
 import {
   type Credentials,
@@ -23,12 +24,18 @@ export async function administratorToken(workerUrl: string, folder: StateFolder)
   }
   const apiToken = credentials.apiToken ?? mintToken("api", randomBytes).text;
   writeCredentials(folder, { ...credentials, apiToken });
-  await post(
-    `${workerUrl}/api/v2/bootstrap`,
-    credentials.bootstrapSecret,
-    { loginName: LOGIN_NAME, apiToken },
-    `the first administrator could not be created with the token in ${credentialsFile(folder)}`,
-  );
+  const body = { loginName: LOGIN_NAME, apiToken };
+  const made = await post(`${workerUrl}/api/v2/bootstrap`, credentials.bootstrapSecret, body);
+  if (made.status === 409) {
+    writeCredentials(folder, credentials); // the token was never good
+    throw new Error(
+      `there is an administrator already, whom "flarescale admin" made, and ${credentialsFile(folder)} holds no API token ` +
+        'that works: put one of an administrator there as "apiToken", or go on with npm run serve, which needs none',
+    );
+  }
+  if (!made.ok) {
+    throw new Error(`the first administrator could not be made: ${refusalText(made.status, await made.text())}`);
+  }
   return apiToken;
 }
 
@@ -42,21 +49,19 @@ async function isValid(workerUrl: string, apiToken: string): Promise<boolean> {
 /** A new auth key: reusable for a day, and its nodes need no approval. @throws when the Worker refuses. */
 export async function createAuthKey(workerUrl: string, apiToken: string, folder: StateFolder): Promise<string> {
   const create = { reusable: true, ephemeral: false, preauthorized: true, tags: [] };
-  const { key } = await post<{ key: string }>(
-    `${workerUrl}/api/v2/tailnet/-/keys`,
-    apiToken,
-    { capabilities: { devices: { create } }, expirySeconds: AUTH_KEY_LIFETIME_SECONDS },
-    `no auth key could be created with the token in ${credentialsFile(folder)}`,
-  );
-  return key;
+  const body = { capabilities: { devices: { create } }, expirySeconds: AUTH_KEY_LIFETIME_SECONDS };
+  const made = await post(`${workerUrl}/api/v2/tailnet/-/keys`, apiToken, body);
+  if (!made.ok) {
+    const refusal = refusalText(made.status, await made.text());
+    throw new Error(`no auth key could be made with the apiToken in ${credentialsFile(folder)}: ${refusal}`);
+  }
+  return ((await made.json()) as { key: string }).key;
 }
 
-async function post<T>(url: string, token: string, body: unknown, whatFailed: string): Promise<T> {
-  const response = await fetch(url, {
+async function post(url: string, token: string, body: unknown): Promise<Response> {
+  return await fetch(url, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`${whatFailed}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as T;
 }

@@ -1,11 +1,13 @@
 // The first administrator of a new server, made as its operator makes it: `flarescale admin` with the one-time secret, on a
 // server of one's own and on the Worker as wrangler builds it for Cloudflare.
 import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Api } from "./support/api.ts";
 import { Child } from "./support/child.ts";
 import { execute } from "./support/command.ts";
+import { startFlarescale } from "./support/flarescale.ts";
 import { freeLoopbackPort } from "./support/local-http.ts";
 import { scratchDir } from "./support/run.ts";
 
@@ -80,6 +82,29 @@ describe("flarescale admin makes the first administrator, once,", () => {
     const { state, url } = await serve();
     expect(await admin(url, "ann@example.com", { secret: "a guess" })).toMatchObject(refusesSecret);
     await worksOnce(url, { state });
+  });
+
+  it("whereupon npm start on that folder says that it needs a token of theirs, and takes it", async () => {
+    const { state, url } = await serve();
+    const made = await admin(url, "ann@example.com", { state });
+    await server?.stop();
+    const file = join(state, "credentials.json");
+    const kept = readFileSync(file, "utf8");
+    const start = async () => {
+      const ports = ["--worker-port=0", "--http-port=0", "--https-port=0", "--stun-port=off"];
+      return await execute([process.execPath, join(ROOT, "scripts/start.ts"), "--json", `--state=${state}`, ...ports]);
+    };
+    expect(await start()).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining(`${file} holds no API token that works: put one of an administrator there`),
+    });
+    expect(readFileSync(file, "utf8")).toBe(kept);
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(kept), apiToken: made.stdout.trim() }));
+    const flarescale = await startFlarescale({ stateDir: state });
+    const { users } = await flarescale.api.request<{ users: unknown[] }>("GET", "/tailnet/-/users");
+    expect(users).toMatchObject([{ loginName: "ann@example.com", role: "owner" }]);
+    await flarescale.stop();
   });
 
   it("of a server of one's own with the secret that its operator chose", async () => {
