@@ -23,8 +23,8 @@ const HELP: CommandHelp = {
   description: [
     "Does what a client does before it can log in, from the machine on which it runs: resolves the name, opens the ports,",
     "fetches the server's key, compares clocks, and begins the control connection over plain HTTP, over TLS and over a",
-    "WebSocket until the server has proved that it owns that key. It registers nothing and changes nothing. Proxies of",
-    "the environment are not used.",
+    "WebSocket until the server has proved that it owns that key. Then it passes on what the server itself says that an",
+    "administrator must look after. It registers nothing and changes nothing. Proxies of the environment are not used.",
   ].join("\n"),
   options: OPTIONS,
   examples: [

@@ -58,6 +58,7 @@ describe("examine", () => {
       ["clock", "ok"],
       ["upgrade on port", "ok"],
       ["websocket", "ok"],
+      ["health", "skipped"],
     ]);
     expect(found["upgrade on port"]?.detail).toBe("the server answers the handshake and proves its key");
   });
@@ -162,6 +163,34 @@ describe("examine", () => {
     for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
     expect((await problems(plain)).join()).toMatch(/port \d+: connection refused \| Start the gateway/);
     expect((await findings(worker)).upgrade?.status).toBe("skipped");
+  });
+
+  it("passes on what the server says that an administrator must look after", async () => {
+    const answering = (status: number, body: string) => ({
+      onHealth: (response: ServerResponse) => void response.writeHead(status).end(body),
+    });
+    const notes = ["the keys of the issuer i1CNTRL have expired", 7, "go \u001b[31maway"];
+    const { plain } = await setUp(answering(200, JSON.stringify({ status: "warn", notes })));
+    expect(await examine(parseLoginServer(plain))).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          check: "health",
+          status: "problem",
+          detail: "the server says: the keys of the issuer i1CNTRL have expired",
+        }),
+        expect.objectContaining({ check: "health", detail: "the server says: go  [31maway" }),
+      ]),
+    );
+    const well = await setUp(answering(200, '{"status":"pass"}'));
+    expect((await findings(well.plain)).health).toMatchObject({ status: "ok" });
+    for (const [status, body] of [
+      [503, '{"status":"warn","notes":["x"]}'],
+      [200, "<html>"],
+      [200, '{"status":"warn","notes":1}'],
+    ] as const) {
+      const other = await setUp(answering(status, body));
+      expect((await findings(other.plain)).health).toMatchObject({ status: "skipped" });
+    }
   });
 
   it("gives up on a server that says nothing", async () => {

@@ -1,6 +1,7 @@
 // All checks of a login server, in the order in which a client runs into them. What depends on nothing runs side by side.
 import { type Finding, ok, problem, skipped } from "../finding.ts";
 import { checkUpgrade, checkWebSocket } from "./control-upgrade.ts";
+import { checkHealth } from "./health.ts";
 import type { LoginServer } from "./login-server.ts";
 import { checkName, checkPort } from "./reach.ts";
 import { checkKey } from "./server-key.ts";
@@ -10,9 +11,10 @@ export async function examine(server: LoginServer): Promise<readonly Finding[]> 
   const name = await checkName(server);
   if (name.status === "problem") return [checkUrl(server), name, skipped("everything else", "needs the name")];
   const targets = [server.plain, ...(server.tls ? [server.tls] : [])];
-  const [ports, { findings, serverKey }] = await Promise.all([
+  const [ports, { findings, serverKey }, health] = await Promise.all([
     Promise.all(targets.map((target) => checkPort(server, target))),
     checkKey(server),
+    checkHealth(server),
   ]);
   const upgrades =
     serverKey === undefined
@@ -21,7 +23,7 @@ export async function examine(server: LoginServer): Promise<readonly Finding[]> 
           ...targets.map((target) => checkUpgrade(server, target, serverKey)),
           checkWebSocket(server, serverKey),
         ]);
-  return [checkUrl(server), name, ...ports, ...forcedTls(server), ...findings, ...upgrades];
+  return [checkUrl(server), name, ...ports, ...forcedTls(server), ...findings, ...upgrades, ...health];
 }
 
 function checkUrl({ url }: LoginServer): Finding {

@@ -1,14 +1,10 @@
 // GET /key as clients fetch it (control-protocol.md 1.2), and the clock that its answer carries.
-import http, { type IncomingMessage } from "node:http";
-import https from "node:https";
-import type { TLSSocket } from "node:tls";
 import { isZeroKey, parseMachineKey, rawKey } from "../../worker/protocol/keys.ts";
 import { PROBE_VERSION } from "../control/noise-probe.ts";
-import { CHECK_TIMEOUT_MS, type Finding, failureText, ok, printable, problem, skipped } from "../finding.ts";
+import { type Finding, failureText, ok, printable, problem, skipped } from "../finding.ts";
+import { fetchPage, type Page } from "./fetch-page.ts";
 import type { LoginServer } from "./login-server.ts";
 
-/** Largest answer that clients read. */
-const BODY_MAX = 64 << 10;
 /** Difference of clocks beyond which certificates and tokens begin to fail. */
 const SKEW_MAX_MS = 60_000;
 
@@ -19,20 +15,12 @@ export interface KeyExamination {
   readonly serverKey: Uint8Array | undefined;
 }
 
-interface KeyAnswer {
-  readonly status: number;
-  readonly headers: IncomingMessage["headers"];
-  readonly body: string;
-  /** Why the certificate would not be trusted; undefined when it is, or when there is none. */
-  readonly distrust: string | undefined;
-}
-
 /** Fetches the key and examines the answer. `now` is the local time in milliseconds. */
 export async function checkKey({ url }: LoginServer, now = Date.now): Promise<KeyExamination> {
-  let answer: KeyAnswer;
+  let answer: Page;
   const askedAt = now();
   try {
-    answer = await get(new URL(`/key?v=${PROBE_VERSION}`, url));
+    answer = await fetchPage(new URL(`/key?v=${PROBE_VERSION}`, url));
   } catch (error) {
     const finding = problem("key", `GET /key: ${failureText(error)}`, "Start the server there, or correct the URL.");
     return { findings: [finding, skipped("clock", "there is no answer to compare with")], serverKey: undefined };
@@ -42,7 +30,7 @@ export async function checkKey({ url }: LoginServer, now = Date.now): Promise<Ke
 }
 
 /** Judges the answer. A distrusted certificate is a problem, and still the key is used for the checks that follow. */
-function examine({ status, headers, body, distrust }: KeyAnswer): { finding: Finding; serverKey?: Uint8Array } {
+function examine({ status, headers, body, distrust }: Page): { finding: Finding; serverKey?: Uint8Array } {
   const key = status === 200 ? readKey(body) : undefined;
   const found = key === undefined ? {} : { serverKey: key };
   const bad = (detail: string, advice: string) => ({ finding: problem("key", detail, advice), ...found });
@@ -91,24 +79,4 @@ function checkClock(date: string | undefined, localMs: number): Finding {
     `this machine's clock is ${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`,
     "Set it (for example with NTP): certificates and login tokens are refused by a wrong clock.",
   );
-}
-
-function get(url: URL): Promise<KeyAnswer> {
-  return new Promise((resolve, reject) => {
-    const start = url.protocol === "https:" ? https.get : http.get;
-    const options = { agent: false, rejectUnauthorized: false, signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) } as const;
-    const request = start(url, options, (response) => {
-      const { authorized, authorizationError } = response.socket as TLSSocket;
-      const distrust = url.protocol === "https:" && !authorized ? String(authorizationError) : undefined;
-      let body = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => {
-        if (body.length < BODY_MAX) body += chunk;
-      });
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body, distrust }),
-      );
-      response.on("error", reject);
-    });
-    request.on("error", reject);
-  });
 }

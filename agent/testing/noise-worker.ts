@@ -10,6 +10,8 @@ import { type StandInOptions, type StandInWorker, startStandIn } from "./stand-i
 export interface NoiseWorkerOptions extends Omit<StandInOptions, "onRequest"> {
   /** Replaces the answer to GET /key. */
   readonly onKey?: (response: ServerResponse, publicKey: string) => void;
+  /** Answers GET /health; without it that is not found. */
+  readonly onHealth?: (response: ServerResponse) => void;
   /** Replaces the answer to the handshake. */
   readonly answer?: (response: Uint8Array) => Uint8Array | undefined;
 }
@@ -20,7 +22,8 @@ export async function startNoiseWorker(options: NoiseWorkerOptions = {}): Promis
   const worker = await startStandIn({
     ...options,
     onRequest: (request, response) => {
-      if (request.url !== "/key?v=113") response.writeHead(404).end();
+      if (request.url === "/health" && options.onHealth !== undefined) options.onHealth(response);
+      else if (request.url !== "/key?v=113") response.writeHead(404).end();
       else (options.onKey ?? answerKey)(response, machineKeyOf(keys.publicKey));
     },
   });

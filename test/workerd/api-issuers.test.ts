@@ -1,7 +1,8 @@
 // Issuers whose keys are set through the API: who may set them, what becomes of tokens by it, what stands in the log.
+import { exports } from "cloudflare:workers";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { api, type Person, type Program, person, program, seed } from "./support/api.ts";
+import { api, ORIGIN, type Person, type Program, person, program, seed } from "./support/api.ts";
 
 const ISSUERS = "/tailnet/-/issuers";
 const CLUSTER = "https://kubernetes.default.svc.cluster.local";
@@ -21,6 +22,7 @@ const setKeys = async (token: string, ...kids: ("one" | "two")[]) => {
   const body = { keys: await Promise.all(kids.map(jwk)) };
   return await api(`${ISSUERS}/${id}/keys`, { method: "PUT", body, token });
 };
+const health = async () => await (await exports.default.fetch(`${ORIGIN}/health`)).json();
 const exchange = async (kid: "one" | "two") => {
   const jwt = await new SignJWT({})
     .setProtectedHeader({ alg: "ES256", kid })
@@ -175,7 +177,11 @@ describe("a token of the issuer", () => {
     const { token } = await person(103, "admin"); // the others' tokens are over
     const shown = (await api(`${ISSUERS}/${id}`, { token })).json;
     expect(shown).toMatchObject({ keysExpired: true, jwks: { keys: [{ kid: "one" }] } });
+    const ill = await health();
+    expect(ill).toMatchObject({ status: "warn", notes: [expect.stringMatching(`the issuer ${id} have expired`)] });
+    expect(JSON.stringify(ill)).not.toContain(CLUSTER); // everybody may read it
     expect((await setKeys(token, "one")).json).toMatchObject({ keysExpired: false });
+    expect(await health()).toEqual({ status: "pass" });
     expect((await exchange("one"))[0]).toBe(200);
   });
 });

@@ -23,6 +23,7 @@ import { importEntries } from "../tailnet/audit/audit-changes.ts";
 import type { AuditEvent } from "../tailnet/audit/audit-event.ts";
 import type { Change } from "../tailnet/change.ts";
 import type { Actor } from "../tailnet/entities/actor.ts";
+import { describeExpiredKeys, haveKeysExpired } from "../tailnet/entities/configuration/issuer.ts";
 import { isServed } from "../tailnet/entities/node.ts";
 import { tailnetIdOf } from "../tailnet/entities/tailnet-id.ts";
 import { describeFault } from "../tailnet/stored-policy.ts";
@@ -118,8 +119,10 @@ export class TailnetObject extends DurableObject<Env> {
 
   /** Loads the tailnet. @returns what its operator must look after; empty when all is well */
   health(): readonly string[] {
-    const { policyFault } = this.#tailnet().tailnet;
-    return policyFault === null ? [] : [describeFault(policyFault)];
+    const { policyFault, records } = this.#tailnet().tailnet;
+    const now = Date.now();
+    const expired = [...records.issuers.values()].filter((issuer) => haveKeysExpired(issuer, now));
+    return [...(policyFault === null ? [] : [describeFault(policyFault)]), ...expired.map(describeExpiredKeys)];
   }
 
   /** Public half of the Noise key, `mkey:…`. */

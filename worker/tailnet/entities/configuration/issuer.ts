@@ -25,6 +25,18 @@ export function keysExpireAt({ keysConfirmedAt, keysLifetimeMs }: Issuer): numbe
   return keysConfirmedAt === null ? null : keysConfirmedAt + keysLifetimeMs;
 }
 
+/** Whether an issuer had keys, and nobody has set them again in time. */
+export function haveKeysExpired(issuer: Issuer, now: number): boolean {
+  const expireAt = keysExpireAt(issuer);
+  return expireAt !== null && expireAt <= now;
+}
+
+/** Expired keys as a sentence for everybody: it names the issuer by its id alone. */
+export function describeExpiredKeys(issuer: Issuer): string {
+  const at = new Date(keysExpireAt(issuer) ?? 0).toISOString();
+  return `the keys of the issuer ${issuer.id} have expired (${at}), so that its tokens are refused; see that they are set again`;
+}
+
 /** Ids of an issuer's keys; an empty text stands for a key without one. */
 export function keyIdsOf({ jwks }: Issuer): readonly string[] {
   const { keys } = JSON.parse(jwks ?? '{"keys":[]}') as { readonly keys: readonly { readonly kid?: string }[] };
