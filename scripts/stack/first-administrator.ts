@@ -1,7 +1,6 @@
 // The first administrator of a fresh tailnet, and an auth key made with that administrator's token: what turns a running
 // Worker into one that a person can use at once.
 import { randomBytes } from "node:crypto";
-import { refusalText } from "../../agent/control/api-answer.ts";
 import { mintToken } from "../../worker/tailnet/entities/secret-token.ts";
 import {
   type Credentials,
@@ -34,7 +33,7 @@ export async function administratorToken(workerUrl: string, folder: StateFolder)
     );
   }
   if (!made.ok) {
-    throw new Error(`the first administrator could not be made: ${refusalText(made.status, await made.text())}`);
+    throw new Error(`the first administrator could not be made: ${await refusalOf(made)}`);
   }
   return apiToken;
 }
@@ -52,10 +51,14 @@ export async function createAuthKey(workerUrl: string, apiToken: string, folder:
   const body = { capabilities: { devices: { create } }, expirySeconds: AUTH_KEY_LIFETIME_SECONDS };
   const made = await post(`${workerUrl}/api/v2/tailnet/-/keys`, apiToken, body);
   if (!made.ok) {
-    const refusal = refusalText(made.status, await made.text());
-    throw new Error(`no auth key could be made with the apiToken in ${credentialsFile(folder)}: ${refusal}`);
+    const file = credentialsFile(folder);
+    throw new Error(`no auth key could be made with the apiToken in ${file}: ${await refusalOf(made)}`);
   }
   return ((await made.json()) as { key: string }).key;
+}
+
+async function refusalOf(response: Response): Promise<string> {
+  return `${response.status} ${await response.text()}`;
 }
 
 async function post(url: string, token: string, body: unknown): Promise<Response> {
