@@ -10,9 +10,7 @@ export interface BenchServer {
   /** Origins that the fleet uses, in turn, by the name of the way; the last way is the usual one. */
   readonly ways: ReadonlyMap<string, readonly string[]>;
   /** Memory before the first node. */
-  readonly emptyKb: { readonly server: number; readonly gateways: number };
-  /** KB of the server's heap in use, after a garbage collection; missing where the running server cannot tell. */
-  heapKb?(): Promise<number>;
+  readonly emptyKb: { readonly server: number; readonly usedGateway: number };
   /** Puts a policy that lets everybody reach the TCP ports from 1 to `lastPort` of everybody. */
   setPolicy(lastPort: number): ApiRequest;
   /** Puts a policy that lets everybody reach everybody and knows these tags. */

@@ -10,7 +10,7 @@ import { freeLoopbackPort } from "../e2e/support/local-http.ts";
 import { federatedIdentity } from "./api/token-exchange.ts";
 import { type BenchServer, deviceCalls } from "./bench-server.ts";
 import { Load } from "./load.ts";
-import { isWorkerd, residentKb } from "./server-cost.ts";
+import { isWorkerd, residentKb, usedGateways } from "./server-cost.ts";
 
 /** Starts it with an empty tailnet. */
 export async function startFlarescaleServer(loadBinary: string): Promise<BenchServer> {
@@ -70,7 +70,7 @@ async function benchServer(
             ["through one gateway", urls.slice(0, 1)],
           ] as const)),
     ]),
-    emptyKb: { server: residentKb(processes.server), gateways: residentKb(processes.gateways) },
+    emptyKb: { server: residentKb(processes.server), usedGateway: residentKb(usedGateways(processes)) },
     setPolicy: (lastPort) => {
       const body = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
       return { method: "POST", url: `${api}/tailnet/-/acl`, header, body };

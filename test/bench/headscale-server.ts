@@ -11,6 +11,7 @@ import { freeLoopbackPort } from "../e2e/support/local-http.ts";
 import { scratchDir } from "../e2e/support/run.ts";
 import { addDevices } from "./api/devices.ts";
 import { type BenchServer, deviceCalls } from "./bench-server.ts";
+import type { HeapSubject } from "./idle/heap-rows.ts";
 import { Load } from "./load.ts";
 import { residentKb } from "./server-cost.ts";
 
@@ -21,7 +22,11 @@ const START_MS = 120_000;
 const EVERYBODY = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
 
 /** Starts it with one user. @param devices nodes that it knows from before @throws Error when the binary is not headscale */
-export async function startHeadscaleServer(binary: string, loadBinary: string, devices = 0): Promise<BenchServer> {
+export async function startHeadscaleServer(
+  binary: string,
+  loadBinary: string,
+  devices = 0,
+): Promise<BenchServer & Pick<HeapSubject, "heapKb">> {
   const dir = scratchDir("headscale");
   const config = join(dir, "config.yaml");
   const port = await freeLoopbackPort();
@@ -61,7 +66,7 @@ export async function startHeadscaleServer(binary: string, loadBinary: string, d
     load,
     processes,
     ways: new Map([["directly", [url]]]),
-    emptyKb: { server: residentKb(processes.server), gateways: 0 },
+    emptyKb: { server: residentKb(processes.server), usedGateway: 0 },
     heapKb: () => goHeapKb(`http://127.0.0.1:${metricsPort}`),
     setPolicy: (lastPort) => {
       const policy = JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: [`tcp:1-${lastPort}`] }] });
@@ -84,11 +89,17 @@ export async function startHeadscaleServer(binary: string, loadBinary: string, d
   };
 }
 
-/** The Go heap after a collection: objects and the free places between them, no stacks and no code. */
+/** One of its own whose heap can be told. */
+export async function startHeadscaleHeap(binary: string, loadBinary: string): Promise<HeapSubject> {
+  const { load, ways, heapKb, stop } = await startHeadscaleServer(binary, loadBinary);
+  return { load, urls: ways.get("directly") ?? [], heapKb, stop };
+}
+
+/** The Go heap after a collection: objects alone, as V8 tells it too; no free places between them, no stacks and no code. */
 async function goHeapKb(metrics: string): Promise<number> {
   for (let n = 0; n < 2; n++) await (await fetch(`${metrics}/debug/gc`)).text(); // finalizers run after the first
   const text = await (await fetch(`${metrics}/metrics`)).text();
-  return Number(/^go_memstats_heap_inuse_bytes (\S+)$/m.exec(text)?.[1]) / 1_024;
+  return Number(/^go_memstats_heap_alloc_bytes (\S+)$/m.exec(text)?.[1]) / 1_024;
 }
 
 async function clientSecret(api: string, headers: Readonly<Record<string, string>>): Promise<string> {

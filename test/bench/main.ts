@@ -9,9 +9,10 @@ import { benchApi } from "./api/api.bench.ts";
 import type { BenchServer } from "./bench-server.ts";
 import { startFlarescaleServer } from "./flarescale-server.ts";
 import { benchGatewayAgainstGo } from "./gateway.bench.ts";
-import { headscaleVersion, startHeadscaleServer } from "./headscale-server.ts";
+import { headscaleVersion, startHeadscaleHeap, startHeadscaleServer } from "./headscale-server.ts";
+import { heapRows } from "./idle/heap-rows.ts";
 import { type Empty, emptyCosts, idle, memory } from "./idle/idle-rows.ts";
-import { objectHeaps } from "./idle/object-heap.ts";
+import { startObjectHeap } from "./idle/object-heap.ts";
 import { benchPolicy } from "./policy/policy.bench.ts";
 import { benchRelay } from "./relay/relay.bench.ts";
 import { type BenchResult, toJson, toText, writeResult } from "./report.ts";
@@ -108,16 +109,30 @@ async function run(
     if (headscale !== undefined) servers.push(await startHeadscaleServer(headscale, binary));
     servers.push(await startFlarescaleServer(binary));
     await settle();
-    const isSplit = options.rows.has(IDLE) || options.rows.has(MEMORY);
-    const empty = isSplit ? await emptyCosts(servers, options.idleMs) : new Map<BenchServer, Empty>();
+    const empty = options.rows.has(IDLE) ? await emptyCosts(servers, options.idleMs) : new Map<BenchServer, Empty>();
     const figures = new Map<number, Measured>();
     for (const count of counts) figures.set(count, await measure(servers, empty, count, options));
-    const heaps = options.rows.has(MEMORY) ? await objectHeaps(binary, counts) : new Map<number, Figures>();
-    for (const [count, { flarescale }] of figures) Object.assign(flarescale, heaps.get(count));
+    if (options.rows.has(MEMORY)) await addHeaps(figures, headscale, binary, options);
     return figures;
   } finally {
     for (const server of servers) await server.stop();
   }
+}
+
+/** Adds the rows that need servers of their own. */
+async function addHeaps(
+  figures: ReadonlyMap<number, Measured>,
+  headscale: string | undefined,
+  binary: string,
+  { note }: RowOptions,
+): Promise<void> {
+  const counts = [...figures.keys()];
+  const ours = await heapRows(await startObjectHeap(binary), counts, note);
+  for (const [count, { flarescale }] of figures) Object.assign(flarescale, ours.get(count));
+  if (headscale === undefined) return;
+  const taken = counts.filter((count) => !figures.get(count)?.missed.some((row) => row.startsWith("first maps")));
+  const theirs = await heapRows(await startHeadscaleHeap(headscale, binary), taken, note);
+  for (const [count, measured] of figures) Object.assign(measured.headscale ?? {}, theirs.get(count));
 }
 
 /** Every row, and what the servers hold and use when nothing happens. */
@@ -136,7 +151,7 @@ async function measure(
     for (const [i, some] of (await idle(left, empty, count, options.idleMs)).entries())
       note(left[i] as BenchServer, some);
   }
-  if (options.rows.has(MEMORY)) for (const server of left) note(server, await memory(server, empty.get(server), count));
+  if (options.rows.has(MEMORY)) for (const server of left) note(server, memory(server, count));
   return measured;
 }
 

@@ -15,6 +15,11 @@ export interface ServerProcesses {
   readonly gateways: readonly number[];
 }
 
+/** The gateway that all nodes use when nothing else is said: the one of the last way. */
+export function usedGateways({ gateways }: ServerProcesses): readonly number[] {
+  return gateways.slice(0, 1);
+}
+
 /** CPU milliseconds that processes have used, in user and system mode; in steps of 10. */
 export function cpuMs(pids: readonly number[]): number {
   let ticks = 0;

@@ -1,20 +1,15 @@
-// What servers use and hold while nothing happens: CPU time of their processes, resident memory, and their heaps without
-// garbage. Part of it does not depend on the nodes; it is measured before the first one comes, for both servers alike.
+// What servers use and hold while nothing happens: CPU time of their processes and resident memory. Part of it does not
+// depend on the nodes; it is measured before the first one comes, for both servers alike. Gateways that no node uses at
+// that time do not count.
 import { setTimeout as sleep } from "node:timers/promises";
 import { preciseCpuMs } from "../../../scripts/processor-time.ts";
 import type { BenchServer } from "../bench-server.ts";
 import type { Figures } from "../row.ts";
-import { residentKb } from "../server-cost.ts";
-
-/** Names of the rows that tell heaps. */
-export const HEAP = "memory: KB of heap per idle node, without garbage";
-export const HEAP_EVICTED = "memory: KB of heap per idle node, object evicted";
+import { residentKb, usedGateways } from "../server-cost.ts";
 
 /** A server without nodes. */
 export interface Empty {
   readonly cpuPerMinute: number;
-  /** Heap in KB; undefined where the server does not tell. */
-  readonly heapKb: number | undefined;
 }
 
 /** What servers cost before their first node. */
@@ -23,11 +18,7 @@ export async function emptyCosts(
   idleMs: number,
 ): Promise<ReadonlyMap<BenchServer, Empty>> {
   const cpu = await cpuPerMinute(servers, idleMs);
-  const costs = new Map<BenchServer, Empty>();
-  for (const [i, server] of servers.entries()) {
-    costs.set(server, { cpuPerMinute: cpu[i] ?? Number.NaN, heapKb: await server.heapKb?.() });
-  }
-  return costs;
+  return new Map(servers.map((server, i) => [server, { cpuPerMinute: cpu[i] ?? Number.NaN }]));
 }
 
 /** Nobody does anything. */
@@ -50,25 +41,21 @@ export async function idle(
 }
 
 /** Memory per node that has its map and nothing to do. */
-export async function memory(server: BenchServer, empty: Empty | undefined, count: number): Promise<Figures> {
-  const { processes, emptyKb } = server;
+export function memory({ processes, emptyKb }: BenchServer, count: number): Figures {
   const resident = residentKb(processes.server);
   const perNode = (resident - emptyKb.server) / count;
-  const perBridge = (residentKb(processes.gateways) - emptyKb.gateways) / count;
-  const heapKb = await server.heapKb?.();
-  const heap = heapKb === undefined ? undefined : (heapKb - (empty?.heapKb ?? Number.NaN)) / count;
+  const perBridge = (residentKb(usedGateways(processes)) - emptyKb.usedGateway) / count;
   return {
     "memory: MB of the server": resident / 1_024,
     "memory: KB per idle node, server alone": perNode,
     "memory: KB per idle node, with its gateway": perNode + perBridge,
     ...(processes.gateways.length > 0 && { "memory: KB per idle node, its gateway": perBridge }),
-    ...(heap !== undefined && { [HEAP]: heap, [HEAP_EVICTED]: heap }), // who evicts nothing holds the same
   };
 }
 
-/** Of all servers at once, since each has processes of its own; gateways that no node uses do not count. */
+/** Of all servers at once, since each has processes of its own. */
 async function cpuPerMinute(servers: readonly BenchServer[], idleMs: number): Promise<number[]> {
-  const pids = servers.map(({ processes }) => [...processes.server, ...processes.gateways.slice(0, 1)]);
+  const pids = servers.map(({ processes }) => [...processes.server, ...usedGateways(processes)]);
   const used = () => pids.map((some) => some.reduce((sum, pid) => sum + preciseCpuMs(pid), 0));
   const before = used();
   await sleep(idleMs);

@@ -1,10 +1,9 @@
-// What a tailnet's object holds for a node: the heap of its isolate without garbage, memory outside of it that JavaScript
-// owns included. That is what Cloudflare counts against an isolate's 128 MB; sockets, HTTP and allocators, which make most
+// What a tailnet's object holds: the heap of its isolate without garbage, memory outside of it that JavaScript owns
+// included. That is what Cloudflare counts against an isolate's 128 MB; sockets, HTTP and allocators, which make most
 // of a plain workerd's resident memory, are the runtime's there. Measured in a workerd of its own, since only an inspector
 // can tell, and once more when the object has been evicted.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Figures } from "../row.ts";
-import { HEAP, HEAP_EVICTED } from "./idle-rows.ts";
+import type { HeapSubject } from "./heap-rows.ts";
 import { type Inspector, startInspected } from "./inspected-worker.ts";
 
 /** Longer than the ten seconds after which a quiet object is evicted. */
@@ -16,30 +15,23 @@ interface HeapUsage {
   readonly backingStorageSize?: number;
 }
 
-/** KB per idle node in tailnets of these sizes, which rise. */
-export async function objectHeaps(
-  loadBinary: string,
-  counts: readonly number[],
-): Promise<ReadonlyMap<number, Figures>> {
+/** A Worker whose heap can be told. */
+export async function startObjectHeap(loadBinary: string): Promise<HeapSubject> {
   const { child, load, url, inspector } = await startInspected(loadBinary, { evicts: true });
-  try {
-    await inspector.call("HeapProfiler.enable");
-    const empty = await heapKb(inspector, url);
-    const heaps = new Map<number, Figures>();
-    for (const count of counts) {
-      await load.run({ op: "grow", urls: [url.replace("http:", "ws:")], count });
-      await load.run({ op: "maps" });
-      await sleep(1_000); // what was gathered is told
-      const awake = await heapKb(inspector, url);
+  await inspector.call("HeapProfiler.enable");
+  return {
+    load,
+    urls: [url.replace("http:", "ws:")],
+    heapKb: () => heapKb(inspector, url),
+    evictedHeapKb: async () => {
       await sleep(EVICTED_MS);
-      const evicted = await heapKb(inspector, url);
-      heaps.set(count, { [HEAP]: (awake - empty) / count, [HEAP_EVICTED]: (evicted - empty) / count });
-    }
-    return heaps;
-  } finally {
-    await load.stop();
-    await child.kill();
-  }
+      return await heapKb(inspector, url);
+    },
+    stop: async () => {
+      await load.stop();
+      await child.kill();
+    },
+  };
 }
 
 async function heapKb(inspector: Inspector, url: string): Promise<number> {

@@ -184,6 +184,9 @@ func (f *fleet) openMaps(ctx context.Context) error {
 	f.mapped = len(f.members)
 	var done atomic.Int64
 	err := inParallel(concurrency, first, len(f.members), func(i int) error {
+		if err := f.members[i].announce(ctx); err != nil {
+			return err
+		}
 		_, err := f.members[i].openMap(ctx, f)
 		if err == nil {
 			done.Add(1)
@@ -241,6 +244,9 @@ func (f *fleet) join(ctx context.Context, hostname string, since time.Time) (res
 	if err := f.newcomer.register(ctx, f.authKey); err != nil {
 		return result{}, err
 	}
+	if err := f.newcomer.announce(ctx); err != nil {
+		return result{}, err
+	}
 	first, err := f.newcomer.openMap(ctx, f)
 	if err != nil {
 		return result{}, err
@@ -257,12 +263,10 @@ func (f *fleet) changeEndpoint(ctx context.Context, index int, endpoint string, 
 	}
 	changed := f.members[index]
 	told := f.watch(endpoint, changed)
-	req := changed.mapRequest()
-	req.OmitPeers = true
-	req.KeepAlive = false
+	req := changed.liteUpdate()
 	req.Endpoints = []netip.AddrPort{address}
 	req.EndpointTypes = []tailcfg.EndpointType{tailcfg.EndpointLocal}
-	if err := changed.reportEndpoint(ctx, req); err != nil {
+	if err := changed.report(ctx, req); err != nil {
 		return result{}, err
 	}
 	return told(ctx, since)

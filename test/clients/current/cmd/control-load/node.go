@@ -127,8 +127,22 @@ func (n *node) register(ctx context.Context, authKey string) error {
 	return nil
 }
 
-// reportEndpoint sends a lite update and waits for the acknowledgement.
-func (n *node) reportEndpoint(ctx context.Context, req *tailcfg.MapRequest) error {
+// announce reports what a client reports right after it has registered. Servers need not take its DiscoKey from the
+// request for a stream (control-protocol.md 5.2), and clients do not rely on that.
+func (n *node) announce(ctx context.Context) error {
+	return n.report(ctx, n.liteUpdate())
+}
+
+// liteUpdate is a request that changes what is known of the node and asks for nothing.
+func (n *node) liteUpdate() *tailcfg.MapRequest {
+	req := n.mapRequest()
+	req.OmitPeers = true
+	req.KeepAlive = false
+	return req
+}
+
+// report sends a lite update and waits for the acknowledgement.
+func (n *node) report(ctx context.Context, req *tailcfg.MapRequest) error {
 	body, err := n.post(ctx, "/machine/map", req)
 	if err != nil {
 		return err
