@@ -91,8 +91,9 @@ export async function startHeadscaleServer(
 
 /** One of its own whose heap can be told. */
 export async function startHeadscaleHeap(binary: string, loadBinary: string): Promise<HeapSubject> {
-  const { load, ways, heapKb, stop } = await startHeadscaleServer(binary, loadBinary);
-  return { load, urls: ways.get("directly") ?? [], heapKb, stop };
+  const server = await startHeadscaleServer(binary, loadBinary);
+  const { load, ways, heapKb } = server;
+  return { load, urls: ways.get("directly") ?? [], heapKb, stop: () => server.stop() };
 }
 
 /** The Go heap after a collection: objects alone, as V8 tells it too; no free places between them, no stacks and no code. */

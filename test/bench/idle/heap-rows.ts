@@ -6,9 +6,9 @@ import type { Load } from "../load.ts";
 import type { Figures } from "../row.ts";
 
 /** Names of the rows. */
-export const HEAP = "memory: KB of heap per idle node, without garbage";
-export const HEAP_MORE = "memory: KB of heap for each node after the first 20";
-export const HEAP_EVICTED = "memory: KB of heap per idle node, object evicted";
+const HEAP = "memory: KB of heap per idle node, without garbage";
+const HEAP_MORE = "memory: KB of heap for each node after the first 20";
+const HEAP_EVICTED = "memory: KB of heap per idle node, object evicted";
 
 /** Nodes after which nearly all code has run. */
 const FIRST_NODES = 20;
@@ -22,10 +22,10 @@ export interface HeapSubject {
   readonly load: Load;
   readonly urls: readonly string[];
   /** KB in use after a collection. */
-  heapKb(): Promise<number>;
+  readonly heapKb: () => Promise<number>;
   /** The same without what is built again when somebody asks; absent for servers that hold everything always. */
-  evictedHeapKb?(): Promise<number>;
-  stop(): Promise<void>;
+  readonly evictedHeapKb?: () => Promise<number>;
+  readonly stop: () => Promise<void>;
 }
 
 /** KB per idle node in tailnets of these sizes, which rise; those that a server does not get to are missing. */

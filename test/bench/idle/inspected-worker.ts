@@ -24,7 +24,10 @@ export class Inspector {
   static async open(port: number): Promise<Inspector> {
     const targets = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as { webSocketDebuggerUrl: string }[];
     const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? "");
-    await new Promise((opened) => socket.addEventListener("open", opened, { once: true }));
+    await new Promise((opened, failed) => {
+      socket.addEventListener("open", opened, { once: true });
+      socket.addEventListener("error", () => failed(new Error("inspector does not answer")), { once: true });
+    });
     return new Inspector(socket);
   }
 
