@@ -6,6 +6,7 @@ import { readRelay } from "../env.ts";
 import { REGION_ID_HEADER } from "../platform/forwarded-headers.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
+import { offersSubprotocol } from "../platform/subprotocols.ts";
 import { askAboutRelay } from "../platform/tailnets.ts";
 import { FairShare } from "../protocol/derp/fair-share.ts";
 import { parseNodeKey } from "../protocol/keys.ts";
@@ -41,8 +42,8 @@ export class DerpRegionObject extends DurableObject<Env> {
 
   /** Upgrades of clients that offer the subprotocol `derp`. */
   override async fetch(request: Request): Promise<Response> {
-    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    if (!offered.includes("derp")) return new Response("WebSocket subprotocol derp is required\n", { status: 400 });
+    if (!offersSubprotocol(request.headers, "derp"))
+      return new Response("WebSocket subprotocol derp is required\n", { status: 400 });
     const nowMs = Date.now();
     await this.#wakeBy(nowMs + DERP_LOGIN_MS);
     this.#noteRegion(request.headers.get(REGION_ID_HEADER));

@@ -11,6 +11,7 @@ import { readSettings } from "../env.ts";
 import { noiseCrypto } from "../platform/noise-crypto.ts";
 import { randomBytes } from "../platform/random.ts";
 import { relayOf } from "../platform/relays.ts";
+import { offersSubprotocol } from "../platform/subprotocols.ts";
 import { fromBase64, fromHex, toHex } from "../protocol/bytes.ts";
 import { machineKeyOf, type NodeKey, parseNodeKey } from "../protocol/keys.ts";
 import type { KeyPair } from "../protocol/noise/handshake.ts";
@@ -73,7 +74,7 @@ export class TailnetObject extends DurableObject<Env> {
   /** Upgrades of the control protocol: `GET /ts2021` with the initiation in the query, or, for a trunk, without one. */
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    const isTrunk = !url.searchParams.has(HANDSHAKE) && offersTrunk(request);
+    const isTrunk = !url.searchParams.has(HANDSHAKE) && offersSubprotocol(request.headers, TRUNK_PROTOCOL);
     const initiation = initiationOf(url);
     if (initiation === undefined && !isTrunk)
       return new Response(`${HANDSHAKE} is missing or not base64\n`, { status: 400 });
@@ -221,11 +222,6 @@ export class TailnetObject extends DurableObject<Env> {
     if (key === undefined) throw new Error(`stored ${purpose} key is damaged`);
     return key;
   }
-}
-
-function offersTrunk(request: Request): boolean {
-  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",");
-  return offered.some((name) => name.trim() === TRUNK_PROTOCOL);
 }
 
 /** The initiation in a request's query. Clients escape `+`; one that did not arrives as a blank. */

@@ -1,6 +1,7 @@
 // One native client (control or DERP) joined to one stream of the Worker, a WebSocket of its own or a channel of a trunk
-// (kubernetes.md C.1 G3–G8). Bytes are opaque: message boundaries mean nothing in either direction. Both directions have backpressure, so that a slow client makes
-// the Worker wait and the other way round; the end of one side is the end of the other.
+// (kubernetes.md C.1 G3–G8). Bytes are opaque: message boundaries mean nothing in either direction. Both directions have
+// backpressure, so that a slow client makes the Worker wait and the other way round; the end of one side is the end of
+// the other.
 import type { Socket } from "node:net";
 import { CHUNK_COST, CLIENT_STALL_MS, COALESCE_MAX, PAUSE_ABOVE, RESUME_BELOW } from "../limits.ts";
 import { writeCopy } from "../websocket/buffer-pool.ts";

@@ -2,6 +2,7 @@
 // which never reaches a Worker; a gateway in front of them makes this form of it, or carries several of them on a trunk.
 import { Hono } from "hono";
 import { tailnetFor } from "../../middleware/tailnet-for.ts";
+import { offersSubprotocol } from "../../platform/subprotocols.ts";
 import { TRUNK_PROTOCOL } from "../../protocol/trunk/frame.ts";
 
 const SUBPROTOCOL = "tailscale-control-protocol";
@@ -14,9 +15,9 @@ ts2021Routes.all("/ts2021", async (c) => {
     c.header("upgrade", "websocket");
     return c.text("native clients connect through a gateway: see docs/gateway.md, or run `flarescale doctor`\n", 426);
   }
-  const offered = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-  const isTrunk = offered.includes(TRUNK_PROTOCOL) && c.req.query("X-Tailscale-Handshake") === undefined;
-  if (!isTrunk && !offered.includes(SUBPROTOCOL))
+  const { headers } = c.req.raw;
+  const isTrunk = offersSubprotocol(headers, TRUNK_PROTOCOL) && c.req.query("X-Tailscale-Handshake") === undefined;
+  if (!isTrunk && !offersSubprotocol(headers, SUBPROTOCOL))
     return c.text(`WebSocket subprotocol ${SUBPROTOCOL} is required\n`, 400);
   return await tailnetFor(c.env).fetch(c.req.raw);
 });
