@@ -4,6 +4,7 @@
 
 import { x25519 } from "@noble/curves/ed25519.js";
 import { decompressFrames } from "../../agent/control/zstd-frames.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Http2TestClient, type TestResponse } from "./http2-client.ts";
 import { type NoiseChannel, NoiseInitiator } from "./noise-initiator.ts";
 
@@ -44,7 +45,7 @@ export class ControlClient {
   #raw = new Uint8Array(0);
   #plain = new Uint8Array(0);
   #isEarlyDone = false;
-  #waiters: (() => void)[] = [];
+  readonly #arrivals = new Arrivals(() => this.closeCode);
   #sending: Promise<void> = Promise.resolve();
 
   private constructor(socket: WebSocket, initiator: NoiseInitiator, options: ControlClientOptions) {
@@ -59,7 +60,7 @@ export class ControlClient {
     });
     socket.addEventListener("close", (event) => {
       this.closeCode = event.code;
-      this.#wake();
+      this.#arrivals.note();
     });
     socket.accept();
   }
@@ -152,15 +153,7 @@ export class ControlClient {
 
   /** Waits until something holds; it is looked at after every arrival. @throws Error after 40 s */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 40_000;
-    while (!holds()) {
-      if (this.closeCode !== undefined) throw new Error(`closed with ${this.closeCode} while waiting for ${what}`);
-      if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
-      await Promise.race([
-        new Promise<void>((resolve) => this.#waiters.push(resolve)),
-        new Promise<void>((resolve) => setTimeout(resolve, 200)),
-      ]);
-    }
+    await this.#arrivals.until(holds, what);
   }
 
   /** Closes the socket. */
@@ -185,7 +178,7 @@ export class ControlClient {
     }
     const plaintext = this.#channel.open(bytes);
     if (plaintext.length > 0) this.#receivePlaintext(plaintext);
-    this.#wake();
+    this.#arrivals.note();
   }
 
   #receivePlaintext(plaintext: Uint8Array): void {
@@ -202,12 +195,6 @@ export class ControlClient {
     }
     const reply = this.http2.receive(rest);
     if (reply.length > 0) void this.send(reply);
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
   }
 }
 

@@ -1,5 +1,6 @@
 // The gateway's half of a trunk, for tests inside workerd: frames written and read by hand, sharing no code with the
 // server. Each channel looks like the WebSocket of a single connection, so that a client need not know how it is carried.
+import { Arrivals } from "./arrivals.ts";
 
 const PROTOCOL = "flarescale-trunk-1";
 const MAX_PAYLOAD = 65_536;
@@ -50,7 +51,7 @@ export class TrunkClient {
   readonly #givesCredit: boolean;
   readonly #channels = new Map<number, ChannelSocket>();
   #highest = 0;
-  #waiters: (() => void)[] = [];
+  readonly #arrivals = new Arrivals(() => this.closeCode);
 
   private constructor(socket: WebSocket, givesCredit: boolean) {
     this.#socket = socket;
@@ -61,7 +62,7 @@ export class TrunkClient {
       this.closeCode = event.code;
       for (const channel of this.#channels.values()) channel.ended(event.code);
       this.#channels.clear();
-      this.#wake();
+      this.#arrivals.note();
     });
     socket.accept();
   }
@@ -130,15 +131,7 @@ export class TrunkClient {
 
   /** Waits until something holds; it is looked at after every message. @throws Error after 40 s */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 40_000;
-    while (!holds()) {
-      if (this.closeCode !== undefined) throw new Error(`closed with ${this.closeCode} while waiting for ${what}`);
-      if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
-      await Promise.race([
-        new Promise<void>((resolve) => this.#waiters.push(resolve)),
-        new Promise<void>((resolve) => setTimeout(resolve, 200)),
-      ]);
-    }
+    await this.#arrivals.until(holds, what);
   }
 
   #receive(message: Uint8Array): void {
@@ -151,13 +144,7 @@ export class TrunkClient {
       if (taken > 0 && this.#channels.has(each.channel)) credits.push(frame("CREDIT", each.channel, credit(taken)));
     }
     if (this.#givesCredit && credits.length > 0) this.send(...credits);
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+    this.#arrivals.note();
   }
 }
 
